@@ -1,0 +1,199 @@
+"""Configuration: bastion.toml as frozen dataclasses, validated whole.
+
+`load` reads a file and returns a `Config`, or raises one `ConfigError` whose message holds every finding, one a line,
+each with the key's path. Paths in the file are relative to the file's folder; the dataclasses hold absolute ones.
+"""
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+
+from bastion.model import Action, ChannelKind, ControlRight, Kind
+
+
+class Secret:
+    """A text that must not be printed: shown as `Secret(***)` everywhere, read by `reveal()` alone."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        """Return the secret itself."""
+        return self._value
+
+    def __repr__(self) -> str:
+        return "Secret(***)"
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A host (name or IP address, IPv6 without brackets) and a TCP port."""
+
+    host: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class Selector:
+    """Picks targets: by `name` (a glob), or by `labels`, all of which must be equal. One of both is set."""
+
+    name: str = ""
+    labels: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ServerConfig:
+    """`[server]`."""
+
+    listen: Address = Address("127.0.0.1", 2222)
+    names: tuple[str, ...] = ("localhost",)
+    host_keys: Path = Path("hostkeys")
+    metrics: Address | None = None
+    workers: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class StoreConfig:
+    """`[store]`: where rows and recordings lie. `database` is a URL with absolute path, `recordings` a folder."""
+
+    database: str
+    recordings: Path
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateConfig:
+    """`[certificates]`: how long a user certificate lives."""
+
+    lifetime: timedelta = timedelta(hours=8)
+    agent_lifetime: timedelta = timedelta(minutes=15)
+
+
+@dataclass(frozen=True, slots=True)
+class Issuer:
+    """`[issuers.NAME]`: an OpenID provider whose tokens are believed."""
+
+    name: str
+    url: str
+    client_id: str
+    audience: str
+    client_secret: Secret | None = None
+    username_claim: str = "email"
+    groups_claim: str = "groups"
+    kind: Kind = Kind.HUMAN
+    interactive: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """How the bastion signs in to a target.
+
+    `kind` is certificate (signed by target_ca for seconds), key, password or token. `user` is the account for
+    protocols without logins. `secret` is the private key's text, the password or the token.
+    """
+
+    kind: str
+    user: str = ""
+    secret: Secret | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """`[targets.NAME]`. `host_keys` and `host_cas` are OpenSSH public key lines; an ssh target has at least one."""
+
+    name: str
+    protocol: str
+    address: Address
+    credential: Credential
+    labels: tuple[tuple[str, str], ...] = ()
+    host_keys: tuple[str, ...] = ()
+    host_cas: tuple[str, ...] = ()
+    database: str = ""
+    default: Action = Action.ALLOW
+
+
+@dataclass(frozen=True, slots=True)
+class AccessRequestConfig:
+    """`request` of a role: the role must be asked for, just in time."""
+
+    approvers: tuple[str, ...]
+    max: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """`[roles.NAME]`: which groups get which targets, logins, channels and control rights."""
+
+    name: str
+    groups: tuple[str, ...]
+    targets: tuple[Selector, ...] = ()
+    logins: tuple[str, ...] = ()
+    channels: frozenset[ChannelKind] = frozenset()
+    control: frozenset[ControlRight] = frozenset()
+    default: Action = Action.ALLOW
+    request: AccessRequestConfig | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SQLCondition:
+    """`sql` of a rule: kinds of statement, tables (globs), and statements without WHERE or LIMIT."""
+
+    statements: tuple[str, ...] = ()
+    tables: tuple[str, ...] = ()
+    unbounded: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """`[[rules]]`. Empty conditions match everything; `opaque` is True, False or the reasons it matches."""
+
+    name: str
+    action: Action
+    commands: tuple[str, ...] = ()
+    regex: tuple[str, ...] = ()
+    sql: SQLCondition | None = None
+    opaque: bool | frozenset[str] = False
+    targets: tuple[Selector, ...] = ()
+    groups: tuple[str, ...] = ()
+    kinds: frozenset[Kind] = frozenset()
+    logins: tuple[str, ...] = ()
+    reason: str = ""
+    approvers: tuple[str, ...] = ()
+    approvals: int = 1
+    timeout: timedelta = timedelta(minutes=10)
+
+
+@dataclass(frozen=True, slots=True)
+class MaskingConfig:
+    """`[masking]`: which detectors run and how a value is replaced. Without the section nothing is masked."""
+
+    detectors: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
+    style: str = "tag"
+    unmasked_groups: tuple[str, ...] = ()
+    on_error: str = "close"
+
+
+@dataclass(frozen=True, slots=True)
+class RetentionConfig:
+    """`[retention]`."""
+
+    recordings: timedelta = timedelta(days=90)
+    audit: timedelta = timedelta(days=6 * 365)
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """All of bastion.toml."""
+
+    path: Path
+    store: StoreConfig
+    server: ServerConfig = field(default_factory=ServerConfig)
+    certificates: CertificateConfig = field(default_factory=CertificateConfig)
+    issuers: dict[str, Issuer] = field(default_factory=dict)
+    targets: dict[str, Target] = field(default_factory=dict)
+    roles: dict[str, Role] = field(default_factory=dict)
+    rules: tuple[Rule, ...] = ()
+    masking: MaskingConfig = field(default_factory=MaskingConfig)
+    retention: RetentionConfig = field(default_factory=RetentionConfig)

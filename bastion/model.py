@@ -1,0 +1,111 @@
+"""The words everything else speaks in: who calls, what they want, what was decided. No behaviour, no I/O."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+
+
+class Kind(StrEnum):
+    """What an issuer's tokens make of a user."""
+
+    HUMAN = "human"
+    AGENT = "agent"
+    WORKLOAD = "workload"
+
+
+class ChannelKind(StrEnum):
+    """What a channel is used for; roles grant each kind apart."""
+
+    SHELL = "shell"
+    EXEC = "exec"
+    SFTP = "sftp"
+    SUBSYSTEM = "subsystem"
+    FORWARD = "forward"
+
+
+class ControlRight(StrEnum):
+    """What a role may do in the control plane."""
+
+    APPROVE = "approve"
+    REPLAY = "replay"
+    AUDIT = "audit"
+    KILL = "kill"
+    REVOKE = "revoke"
+
+
+class Action(StrEnum):
+    """What a rule does with a command; the strictest that matches wins."""
+
+    ALLOW = "allow"
+    APPROVE = "approve"
+    DENY = "deny"
+
+
+class Stream(StrEnum):
+    """One direction of bytes in a channel, named after the target process's descriptors."""
+
+    STDIN = "stdin"
+    STDOUT = "stdout"
+    STDERR = "stderr"
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Proof of who is calling. Made only in `bastion.auth`.
+
+    `name` is what people read and approvals name (from `username_claim`); `issuer` is the issuer's name in
+    bastion.toml and `subject` its `sub`; both together never change for a user. `serial` is the certificate's
+    serial number, 0 for a login good for one connection alone. `expires` is UTC.
+    """
+
+    name: str
+    issuer: str
+    subject: str
+    groups: tuple[str, ...]
+    kind: Kind
+    serial: int
+    expires: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """Proof of "may": this identity may reach this target as this login. Made only in `bastion.auth.access`.
+
+    Without one nothing is dialled. `channels` are the kinds of channel its roles grant together; `default` is what
+    happens to a command no rule matches.
+    """
+
+    identity: Identity
+    target: str
+    login: str
+    channels: frozenset[ChannelKind]
+    default: Action
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the rules say of one command. `rule` is empty where no rule matched and the default applies."""
+
+    action: Action
+    rule: str = ""
+    reason: str = ""
+    approvers: tuple[str, ...] = ()
+    approvals: int = 1
+    timeout: float = 0.0  # seconds an approval stays open; 0 unless action is APPROVE
+
+
+def utcnow() -> datetime:
+    """Return the present time, UTC and aware. Only the outermost layers call this; the rest is told the time."""
+    return datetime.now(UTC)
+
+
+def rfc3339(moment: datetime) -> str:
+    """Format an aware datetime as RFC 3339 in UTC with milliseconds, as in `2026-11-22T20:49:00.000Z`."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def strictest(actions: Iterable[Action]) -> Action:
+    """Return the strictest of the actions: deny beats approve beats allow; allow when there are none."""
+    order = (Action.ALLOW, Action.APPROVE, Action.DENY)
+    return max(actions, key=order.index, default=Action.ALLOW)

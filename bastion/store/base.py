@@ -1,0 +1,217 @@
+"""What the bastion keeps, by noun, and the protocol every store follows.
+
+Methods are synchronous and may block; each is one transaction. `bastion.store.open_store` (in `opening.py`) picks the
+store by URL scheme, and the server calls it through `StoreThread`, never from the event loop itself. Times are aware
+UTC datetimes, ids are strings, sizes bytes. A store that cannot answer raises `UnavailableError`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Protocol
+
+from bastion.model import Kind
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRow:
+    """One recorded channel. `ended` is None while it lives; `exit_status` is None where there was none.
+
+    `exit_status` is the text of a number ("0") or of a signal ("SIGTERM"). `recording` is the file's path below the
+    recordings folder, empty where none was made. `masked` counts masked values by type, as in {"email": 2}.
+    """
+
+    id: str
+    connection: str
+    identity: str
+    issuer: str
+    kind: Kind
+    target: str
+    login: str
+    channel: str
+    command: str
+    started: datetime
+    ended: datetime | None = None
+    exit_status: str | None = None
+    verdict: str = ""
+    bytes_in: int = 0
+    bytes_out: int = 0
+    recording: str = ""
+    sha256: str = ""
+    masked: tuple[tuple[str, int], ...] = ()
+
+
+class ApprovalState(StrEnum):
+    """States of an approval; pending is the first, the rest but `approved` are final."""
+
+    PENDING = "pending"
+    APPROVED = "approved"
+    DENIED = "denied"
+    EXPIRED = "expired"
+    WITHDRAWN = "withdrawn"
+    USED = "used"
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalDecision:
+    """What one person said of an approval."""
+
+    who: str
+    issuer: str
+    subject: str
+    approve: bool
+    reason: str
+    time: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalRow:
+    """A held command. `digest` binds it to (identity, target, login, channel kind, exact bytes).
+
+    `requester` is the name, `issuer` and `subject` tell people apart. `approvals` is how many different people must
+    agree. `expires` is when a pending one lapses, and once approved, when the approval itself lapses.
+    """
+
+    id: str
+    digest: str
+    state: ApprovalState
+    rule: str
+    requester: str
+    issuer: str
+    subject: str
+    kind: Kind
+    target: str
+    login: str
+    channel: str
+    command: bytes
+    reason: str
+    approvers: tuple[str, ...]
+    approvals: int
+    created: datetime
+    expires: datetime
+    decisions: tuple[ApprovalDecision, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class JournalEntry:
+    """One entry of the audit journal, chained: `hash` = SHA-256 over the canonical JSON of all other fields."""
+
+    seq: int
+    time: str
+    node: str
+    type: str
+    identity: str
+    session: str
+    data: dict[str, Any]
+    prev: str
+    hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateRow:
+    """One issued user certificate."""
+
+    serial: int
+    identity: str
+    issuer: str
+    subject: str
+    kind: Kind
+    fingerprint: str
+    issued: datetime
+    expires: datetime
+    revoked: datetime | None = None
+
+
+class SessionStore(Protocol):
+    """Sessions, newest first in listings."""
+
+    def add(self, row: SessionRow) -> None:
+        """Store a new session."""
+
+    def finish(self, row: SessionRow) -> None:
+        """Replace the row of a session that ended."""
+
+    def get(self, session_id: str) -> SessionRow | None:
+        """Return one session, or None."""
+
+    def list(
+        self, *, identity: tuple[str, str] | None = None, limit: int = 100, live: bool | None = None
+    ) -> Sequence[SessionRow]:
+        """Return sessions, newest first; `identity` is (name, issuer)."""
+
+    def close_orphans(self, now: datetime) -> Sequence[SessionRow]:
+        """End every session that a killed process left open, and return them."""
+
+
+class ApprovalStore(Protocol):
+    """Approvals. Every change of state is atomic: of two racing callers one wins, the other sees the new state."""
+
+    def add(self, row: ApprovalRow) -> ApprovalRow:
+        """Store a pending approval; where a live one (pending or approved, not expired) of the same digest exists,
+        store nothing and return that one."""
+
+    def get(self, approval_id: str) -> ApprovalRow | None:
+        """Return one approval with its decisions, or None."""
+
+    def list(self, *, states: Sequence[ApprovalState] = (), limit: int = 100) -> Sequence[ApprovalRow]:
+        """Return approvals, newest first."""
+
+    def decide(self, approval_id: str, decision: ApprovalDecision, expires: datetime) -> ApprovalRow | None:
+        """Add one person's decision to a pending approval and return the row after it.
+
+        One denial makes it DENIED; the n-th different person agreeing makes it APPROVED and sets `expires`. Returns
+        None when it is not pending any more, is over its time at `decision.time`, or that person decided before.
+        """
+
+    def use(self, digest: str, now: datetime) -> ApprovalRow | None:
+        """Turn the approved, unexpired approval of this digest into USED, once; None when there is none."""
+
+    def withdraw(self, approval_id: str, now: datetime) -> bool:
+        """Turn a pending approval into WITHDRAWN; False when it is not pending."""
+
+    def expire(self, now: datetime) -> Sequence[ApprovalRow]:
+        """Turn pending and approved ones whose time is over into EXPIRED, and return them."""
+
+
+class JournalStore(Protocol):
+    """The audit journal: append only, hash-chained (see `bastion.audit`)."""
+
+    def append(self, events: Sequence[Any], time: datetime) -> Sequence[JournalEntry]:
+        """Append `bastion.audit.Event`s in order, in one transaction, and return the entries."""
+
+    def list(
+        self, *, after: int = 0, limit: int = 1000, types: Sequence[str] = (), newest: bool = False
+    ) -> Sequence[JournalEntry]:
+        """Return entries with seq > after in order of seq; with `newest`, the last `limit` of them."""
+
+
+class CertificateStore(Protocol):
+    """Issued certificates."""
+
+    def add(self, row: CertificateRow) -> None:
+        """Store a certificate that was issued."""
+
+    def list(self, *, identity: str | None = None, limit: int = 100) -> Sequence[CertificateRow]:
+        """Return certificates, newest first."""
+
+    def is_revoked(self, serial: int) -> bool:
+        """Return whether this serial was revoked, or was never issued here."""
+
+    def revoke(self, serial: int, now: datetime) -> bool:
+        """Revoke one; False when there is no such serial."""
+
+
+class Store(Protocol):
+    """Everything the bastion keeps."""
+
+    sessions: SessionStore
+    approvals: ApprovalStore
+    journal: JournalStore
+    certificates: CertificateStore
+
+    def check(self) -> None:
+        """Raise UnavailableError, with the reason, where the store can't be read and written now."""
+
+    def close(self) -> None:
+        """Give connections back."""
