@@ -1,0 +1,13 @@
+"""Live sessions as the control plane sees them: a protocol that `bastion.session` implements."""
+
+from typing import Protocol
+
+
+class LiveSessions(Protocol):
+    """The registry of channels that are open now on this node."""
+
+    def ids(self) -> frozenset[str]:
+        """Return the ids of all live sessions."""
+
+    async def kill(self, session_id: str, *, by: str, reason: str) -> bool:
+        """Cut one session now, telling its user who did it and why; False when it isn't live here."""
