@@ -54,7 +54,8 @@ class Provider:
         ]
         (folder / "users.yaml").write_text("\n".join(["config_version: 1", "users:", *rows, ""]), encoding="utf-8")
         program = Path(sys.executable).with_name("nanoidp")
-        self.server = Server("nanoidp", [str(program), "--config", str(folder)], folder / "log", env=_clean())
+        command = [str(program), "--config", str(folder)]
+        self.server = Server("nanoidp", command, folder / "log", cwd=folder, env=_clean())  # keeps its keys in its cwd
         self.server.wait_for("its health page", self._healthy)
 
     def _healthy(self) -> bool:

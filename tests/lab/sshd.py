@@ -128,9 +128,8 @@ class SSHD:
         config.write_text("\n".join(lines) + "\n", encoding="utf-8")
         if os.geteuid() == 0:
             Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)  # sshd separates privileges there
-        server = Server(
-            f"sshd {self.name}", [sshd_path(), "-D", "-e", "-f", str(config)], self._folder / f"{self.name}.log"
-        )
+        command = [sshd_path(), "-D", "-e", "-f", str(config)]
+        server = Server(f"sshd {self.name}", command, self._folder / f"{self.name}.log", cwd=self._folder)
         server.wait_for(f"port {self.port}", lambda: accepts(self.port))
         return server
 
