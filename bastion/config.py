@@ -1,7 +1,7 @@
-"""Configuration: bastion.toml as frozen dataclasses, validated whole.
+"""Configuration: bastion.toml as frozen dataclasses. No reading and no checking here.
 
-`load` reads a file and returns a `Config`, or raises one `ConfigError` whose message holds every finding, one a line,
-each with the key's path. Paths in the file are relative to the file's folder; the dataclasses hold absolute ones.
+`bastion.configfile.load` makes a `Config` of a file, or raises one `ConfigError` that holds every finding. Paths in the
+file are relative to the file's folder; the dataclasses hold absolute ones.
 """
 
 from dataclasses import dataclass, field
@@ -9,6 +9,15 @@ from datetime import timedelta
 from pathlib import Path
 
 from bastion.model import Action, ChannelKind, ControlRight, Kind
+
+PROTOCOLS = ("ssh", "postgres", "mysql", "http", "kubernetes")
+DETECTORS = ("email", "phone", "iban", "card", "national-id", "ip", "mac", "secret")
+STYLES = ("tag", "fixed", "partial", "pseudonym")
+SQL_STATEMENTS = (
+    *("select", "insert", "update", "delete", "merge", "replace", "copy", "load", "truncate", "call", "execute"),
+    *("create", "alter", "drop", "rename", "comment", "grant", "revoke", "set", "lock", "vacuum", "analyze", "refresh"),
+    *("begin", "commit", "rollback", "show", "describe", "explain", "use", "kill", "attach", "detach", "pragma"),
+)
 
 
 class Secret:
@@ -72,7 +81,11 @@ class CertificateConfig:
 
 @dataclass(frozen=True, slots=True)
 class Issuer:
-    """`[issuers.NAME]`: an OpenID provider whose tokens are believed."""
+    """`[issuers.NAME]`: an OpenID provider whose tokens are believed.
+
+    `url` has no slash at its end. `client_id` is empty where the bastion itself never asks this provider for tokens.
+    Several issuers may share a url; `audience` and `client_id` then tell them apart.
+    """
 
     name: str
     url: str
@@ -100,7 +113,10 @@ class Credential:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """`[targets.NAME]`. `host_keys` and `host_cas` are OpenSSH public key lines; an ssh target has at least one."""
+    """`[targets.NAME]`. `host_keys` and `host_cas` are OpenSSH public key lines; an ssh target has at least one.
+
+    `tls` is for http and kubernetes targets: whether the address was written as https://.
+    """
 
     name: str
     protocol: str
@@ -110,6 +126,7 @@ class Target:
     host_keys: tuple[str, ...] = ()
     host_cas: tuple[str, ...] = ()
     database: str = ""
+    tls: bool = False
     default: Action = Action.ALLOW
 
 
@@ -166,7 +183,10 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class MaskingConfig:
-    """`[masking]`: which detectors run and how a value is replaced. Without the section nothing is masked."""
+    """`[masking]`: which detectors run and how a value is replaced.
+
+    Without the section nothing is masked; in a section that names no detectors, all of them run.
+    """
 
     detectors: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
@@ -185,7 +205,7 @@ class RetentionConfig:
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """All of bastion.toml."""
+    """All of bastion.toml. `path` is the file; `warnings` are findings that do not stop the start, one line each."""
 
     path: Path
     store: StoreConfig
@@ -197,3 +217,4 @@ class Config:
     rules: tuple[Rule, ...] = ()
     masking: MaskingConfig = field(default_factory=MaskingConfig)
     retention: RetentionConfig = field(default_factory=RetentionConfig)
+    warnings: tuple[str, ...] = ()

@@ -1,0 +1,116 @@
+"""Who may reach what: the one module that makes a `Grant`. Pure and synchronous; it reads the configuration alone.
+
+A role applies to an identity that is in one of the role's groups. A role with `request` does not apply by itself, it
+can only be asked for. Everything not granted by an applying role is refused, and a refusal reads the same whether the
+target exists or not. Not here: who the identity is (the certificate's reader) and what may run (`bastion.policy`).
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from bastion.config import Config, Role, Target
+from bastion.errors import AccessDenied
+from bastion.model import ChannelKind, ControlRight, Grant, Identity, strictest
+from bastion.names import is_login
+from bastion.selectors import selects
+
+DENIED = 'no target of that name is open to you; "bastion targets" lists yours'
+ANY_LOGIN = "*"
+
+
+@dataclass(frozen=True, slots=True)
+class Reachable:
+    """One line of `bastion targets`: a target and how it may be reached.
+
+    `logins` holds what may stand before the `@`, sorted; `*` is any login, and it is empty for targets whose account
+    the bastion chooses. `channels` is what these logins have together. `access` is "granted", or "request" where a role
+    must be asked for first.
+    """
+
+    target: Target
+    logins: tuple[str, ...]
+    channels: frozenset[ChannelKind]
+    access: str
+
+
+class Access:
+    """Answers "may" for one configuration; make a new one when the configuration is reloaded."""
+
+    __slots__ = ("_roles", "_targets")
+
+    def __init__(self, config: Config) -> None:
+        self._roles = tuple(config.roles.values())
+        self._targets = config.targets
+
+    def grant(self, identity: Identity, target: str, login: str) -> Grant:
+        """Return the grant for this login on this target, or raise AccessDenied with one and the same message.
+
+        Only on ssh targets does the user choose the login. On others the account is the credential's, whatever the
+        client says, so `login` may be anything there and roles' `logins` are not consulted.
+        """
+        found = self._targets.get(target)
+        if found is None:
+            raise AccessDenied(DENIED, log="no such target")
+        account = login if found.protocol == "ssh" else found.credential.user
+        roles = [
+            role
+            for role in _applying(self._roles, identity)
+            if role.request is None and selects(role.targets, found) and _has_login(role, found, login)
+        ]
+        channels = _channels(roles, found)
+        if not channels:
+            raise AccessDenied(DENIED, log="no role grants this login on this target")
+        default = strictest([found.default, *(role.default for role in roles)])
+        return Grant(identity, found.name, account, channels, default)
+
+    def control_rights(self, identity: Identity) -> frozenset[ControlRight]:
+        """Return what the identity may do in the control plane."""
+        rights = (role.control for role in _applying(self._roles, identity) if role.request is None)
+        return frozenset().union(*rights)
+
+    def reachable(self, identity: Identity) -> list[Reachable]:
+        """Return what the identity may reach, by target name.
+
+        A target appears twice where a role that must be asked for adds logins or channels to those already granted;
+        the second line then holds only what is added.
+        """
+        roles = list(_applying(self._roles, identity))
+        return [line for _, target in sorted(self._targets.items()) for line in _lines(roles, target)]
+
+
+def _applying(roles: Iterable[Role], identity: Identity) -> Iterable[Role]:
+    groups = set(identity.groups)
+    return (role for role in roles if groups.intersection(role.groups))
+
+
+def _has_login(role: Role, target: Target, login: str) -> bool:
+    if target.protocol != "ssh":
+        return True
+    return is_login(login) and (login in role.logins or ANY_LOGIN in role.logins)
+
+
+def _channels(roles: Iterable[Role], target: Target) -> frozenset[ChannelKind]:
+    """Return the channels the roles have together; a database or HTTP target is reached by a forward alone."""
+    channels = frozenset(channel for role in roles for channel in role.channels)
+    return channels if target.protocol == "ssh" else channels & {ChannelKind.FORWARD}
+
+
+def _lines(roles: Iterable[Role], target: Target) -> Iterable[Reachable]:
+    picked = [role for role in roles if selects(role.targets, target) and (role.logins or target.protocol != "ssh")]
+    granted = _line([role for role in picked if role.request is None], target, "granted")
+    request = _line([role for role in picked if role.request is not None], target, "request")
+    if granted is None or request is None:
+        return [line for line in (granted, request) if line is not None]
+    logins = tuple(login for login in request.logins if login not in granted.logins)
+    channels = request.channels - granted.channels
+    if not logins and not channels:
+        return [granted]
+    return [granted, Reachable(target, logins or request.logins, channels or request.channels, "request")]
+
+
+def _line(roles: list[Role], target: Target, access: str) -> Reachable | None:
+    channels = _channels(roles, target)
+    if not channels:
+        return None
+    logins = {login for role in roles for login in role.logins if role.channels} if target.protocol == "ssh" else set()
+    return Reachable(target, tuple(sorted(logins)), channels, access)

@@ -1,0 +1,85 @@
+"""What only the whole of bastion.toml can tell: parts that are well made and yet do nothing together. Warnings alone.
+
+Nothing here stops a start. Pure: it reads a `Config` that has no findings and adds lines to `Findings`.
+"""
+
+from collections.abc import Iterable
+
+from bastion.config import Config, Role, Rule, Selector
+from bastion.config_table import Findings, join
+from bastion.config_values import is_glob, quoted, suggestion
+from bastion.model import Action, ControlRight
+from bastion.selectors import selects
+
+
+def check(config: Config, findings: Findings) -> None:
+    """Add a warning for everything in the configuration that has no effect, or none that was meant."""
+    if not config.issuers:
+        findings.warn("issuers", "there is none, so that nobody can log in; write [issuers.NAME]")
+    for role in config.roles.values():
+        _check_role(role, config, findings)
+    _check_reach(config, findings)
+    for index, rule in enumerate(config.rules):
+        path = f"rules[{index}]"
+        _check_selectors(f"{path}.targets", rule.targets, config, findings)
+        if rule.action is Action.APPROVE:
+            _check_approvers(path, rule.approvers, config, findings)
+        if rule.action is Action.DENY and _matches_everything(rule):
+            findings.warn(path, "matches everything, so that no command runs anywhere")
+
+
+def _matches_everything(rule: Rule) -> bool:
+    what = (rule.commands, rule.regex, rule.sql, rule.opaque)
+    where = (rule.targets, rule.groups, rule.kinds, rule.logins)
+    return not any(what + where)
+
+
+def _check_role(role: Role, config: Config, findings: Findings) -> None:
+    path = join("roles", role.name)
+    _check_selectors(f"{path}.targets", role.targets, config, findings)
+    if role.request is not None:
+        _check_approvers(f"{path}.request", role.request.approvers, config, findings)
+    if role.control or any(_reaches(role, target, config) for target in config.targets):
+        return
+    missing = [key for key in ("targets", "logins", "channels") if not getattr(role, key)]
+    hint = f"; it names no {' and no '.join(missing)}" if missing else ""
+    findings.warn(path, f"grants nothing{hint}")
+
+
+def _reaches(role: Role, name: str, config: Config) -> bool:
+    target = config.targets[name]
+    return bool(role.channels) and selects(role.targets, target) and bool(role.logins or target.protocol != "ssh")
+
+
+def _check_reach(config: Config, findings: Findings) -> None:
+    for name in config.targets:
+        if not any(_reaches(role, name, config) for role in config.roles.values()):
+            findings.warn(
+                join("targets", name), "no role reaches it; name it in the targets of a role with logins and channels"
+            )
+
+
+def _check_selectors(path: str, selectors: Iterable[Selector], config: Config, findings: Findings) -> None:
+    labels = {label for target in config.targets.values() for label in target.labels}
+    keys = {key for key, _ in labels}
+    for selector in selectors:
+        for key, value in selector.labels:
+            if key not in keys:
+                findings.warn(path, f"no target has a label {quoted(key)}{suggestion(key, keys)}")
+            elif (key, value) not in labels:
+                values = [known for owner, known in labels if owner == key]
+                findings.warn(path, f"no target has {key} = {quoted(value)}{suggestion(value, values)}")
+        if is_glob(selector.name) and not any(selects([selector], target) for target in config.targets.values()):
+            findings.warn(path, f"no target's name matches {quoted(selector.name)}")
+
+
+def _check_approvers(path: str, approvers: Iterable[str], config: Config, findings: Findings) -> None:
+    able = {
+        group
+        for role in config.roles.values()
+        if ControlRight.APPROVE in role.control and role.request is None
+        for group in role.groups
+    }
+    if not able.intersection(approvers):
+        names = ", ".join(quoted(name) for name in approvers)
+        findings.warn(f"{path}.approvers", f'no role grants {names} control = ["approve"], so that nobody can agree')

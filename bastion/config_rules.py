@@ -1,0 +1,143 @@
+"""Reads the sections of bastion.toml that name targets: `[roles.NAME]` and `[[rules]]`."""
+
+from collections.abc import Collection
+from datetime import timedelta
+
+from bastion.config import SQL_STATEMENTS, AccessRequestConfig, Role, Rule, Selector, SQLCondition
+from bastion.config_table import Reader, Table
+from bastion.config_values import (
+    BadValueError,
+    boolean,
+    command_pattern,
+    duration,
+    group,
+    integer,
+    is_glob,
+    login,
+    member,
+    noun,
+    plain_name,
+    quoted,
+    regex,
+    selector,
+    suggestion,
+    text,
+    word,
+)
+from bastion.model import Action, ChannelKind, ControlRight, Kind
+
+_MOST_APPROVALS = 20
+_NOT_OPAQUE: bool | frozenset[str] = False
+_APPROVE_ONLY = ("approvers", "approvals", "timeout")
+
+
+def read_roles(root: Table, targets: Collection[str]) -> dict[str, Role]:
+    """Return all roles by name; `targets` are the names that may be used. Findings go to the table."""
+    return {name: _role(name, table, targets) for name, table in root.tables("roles", plain_name).items()}
+
+
+def _role(name: str, table: Table, targets: Collection[str]) -> Role:
+    role = Role(
+        name=name,
+        groups=table.some("groups", group, "name the groups that have this role"),
+        targets=table.several("targets", _known_selector(targets)),
+        logins=table.several("logins", login),
+        channels=frozenset(table.several("channels", member(ChannelKind))),
+        control=frozenset(table.several("control", member(ControlRight))),
+        default=table.take("default", member(Action), Action.ALLOW),
+        request=_request(table),
+    )
+    table.finish()
+    return role
+
+
+def _request(role: Table) -> AccessRequestConfig | None:
+    if "request" not in role:
+        role.table("request")
+        return None
+    table = role.table("request")
+    request = AccessRequestConfig(
+        approvers=table.some("approvers", group, "name the groups that may agree"),
+        max=table.need("max", duration, timedelta(), 'write the longest time to grant, as in "4h"'),
+    )
+    table.finish()
+    return request
+
+
+def _known_selector(targets: Collection[str]) -> Reader[Selector]:
+    """Return a reader of selectors whose plain names must be those of targets."""
+
+    def read(value: object) -> Selector:
+        found = selector(value)
+        if found.name and not is_glob(found.name) and found.name not in targets:
+            raise BadValueError(f"no target named {quoted(found.name)}{suggestion(found.name, targets)}")
+        return found
+
+    return read
+
+
+def read_rules(root: Table, targets: Collection[str]) -> tuple[Rule, ...]:
+    """Return all rules in the file's order; `targets` are the names that may be used. Findings go to the table."""
+    tables = root.array("rules")
+    rules = tuple(_rule(table, targets) for table in tables)
+    seen: dict[str, str] = {}
+    for table, rule in zip(tables, rules, strict=True):
+        first = seen.setdefault(rule.name, table.path)
+        if rule.name and first != table.path:
+            table.error("name", f"{quoted(rule.name)} is that of {first} too; each rule needs its own")
+    return rules
+
+
+def _rule(table: Table, targets: Collection[str]) -> Rule:
+    action = table.need("action", member(Action), Action.DENY, "one of allow, approve, deny")
+    if action is not Action.APPROVE and "action" in table:
+        for key in _APPROVE_ONLY:
+            if key in table:
+                table.warn(key, f'does nothing in a rule whose action is "{action}"')
+    rule = Rule(
+        name=table.need("name", plain_name, "", "messages and the journal name the rule"),
+        action=action,
+        commands=table.several("commands", command_pattern),
+        regex=table.several("regex", regex),
+        sql=_sql(table),
+        opaque=table.take("opaque", _opaque, _NOT_OPAQUE),
+        targets=table.several("targets", _known_selector(targets)),
+        groups=table.several("groups", group),
+        kinds=frozenset(table.several("kinds", member(Kind))),
+        logins=table.several("logins", login),
+        reason=table.take("reason", text, ""),
+        approvers=_approvers(table, action),
+        approvals=table.take("approvals", integer(1, _MOST_APPROVALS), 1),
+        timeout=table.take("timeout", duration, timedelta(minutes=10)),
+    )
+    table.finish()
+    return rule
+
+
+def _approvers(table: Table, action: Action) -> tuple[str, ...]:
+    if action is Action.APPROVE:
+        return table.some("approvers", group, "name the groups that may approve")
+    return table.several("approvers", group)
+
+
+def _sql(rule: Table) -> SQLCondition | None:
+    table = rule.table("sql")
+    condition = SQLCondition(
+        statements=table.several("statements", word(SQL_STATEMENTS)),
+        tables=table.several("tables", text),
+        unbounded=table.take("unbounded", boolean, False),
+    )
+    table.finish()
+    if "sql" not in rule:
+        return None
+    if condition == SQLCondition():
+        rule.error("sql", "says nothing; write statements, tables or unbounded")
+    return condition
+
+
+def _opaque(value: object) -> bool | frozenset[str]:
+    if isinstance(value, bool):
+        return value
+    if not isinstance(value, list) or not value:
+        raise BadValueError(f'must be true, false or a list of reasons, as in ["network-code"], not {noun(value)}')
+    return frozenset(plain_name(reason) for reason in value)
