@@ -4,16 +4,20 @@ Nothing of the caller's own ssh set-up is used: no agent, no ~/.ssh. Host keys a
 `@cert-authority` line; nothing may ask a question (BatchMode) unless a test says so.
 """
 
+import json
 import os
+import re
 import subprocess
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pexpect
 
 from tests.lab.bastion import Bastion, program
-from tests.lab.process import LabError
+from tests.lab.process import LabError, wait_until
 from tests.lab.sshd import keygen
 
 SSH_CONFIG = """\
@@ -95,49 +99,89 @@ class Client:
 
     def sign_in(self, token: str) -> None:
         """Obtain a certificate for a token by `bastion login --token-file -`; raise LabError when refused."""
-        done = self.cli("login", "--token-file", "-", input=token.encode())
+        done = self.cli("login", "--token-file", "-", stdin=token.encode())
         if done.status:
             raise LabError(f"bastion login for {self.name} ended with {done.status}: {done.errors}")
 
-    def cli(self, *arguments: str, input: bytes = b"", timeout: float = 60) -> Done:  # noqa: A002 - as subprocess has it
-        """Run `bastion COMMAND …` against this bastion with this key."""
-        return self.run([program("bastion"), *arguments], input=input, timeout=timeout)
+    def cli_command(self, *arguments: str) -> list[str]:
+        """Return the command line of `bastion COMMAND …` against this bastion with this key."""
+        server = f"127.0.0.1:{self.bastion.port}"
+        where = ["--server", server, "--identity", str(self.key), "--known-hosts", str(self.known_hosts)]
+        return [program("bastion"), *where, *arguments]
 
-    def cli_settings(self) -> dict[str, str]:
-        """Return the environment that tells `bastion` its server, key and known hosts."""
-        return {
-            "BASTION_SERVER": f"127.0.0.1:{self.bastion.port}",
-            "BASTION_IDENTITY": str(self.key),
-            "BASTION_KNOWN_HOSTS": str(self.known_hosts),
-        }
+    def cli(self, *arguments: str, stdin: bytes = b"", timeout: float = 60) -> Done:
+        """Run `bastion COMMAND …` to its end."""
+        return self.run(self.cli_command(*arguments), stdin=stdin, timeout=timeout)
+
+    def json(self, *arguments: str) -> Any:
+        """Run `bastion COMMAND … --json` and return what it printed; raise LabError when it failed."""
+        done = self.cli(*arguments, "--json")
+        if done.status:
+            raise LabError(f"bastion {' '.join(arguments)} ended with {done.status}: {done.errors}")
+        return json.loads(done.out)
 
     def ssh_command(self, *arguments: str, asking: bool = False) -> list[str]:
         """Return the command line of stock ssh with this client's configuration."""
         return ["ssh", "-F", str(self.asking if asking else self.config), *arguments]
 
-    def ssh(self, *arguments: str, input: bytes = b"", timeout: float = 60, asking: bool = False) -> Done:  # noqa: A002
+    def ssh(self, *arguments: str, stdin: bytes = b"", timeout: float = 60, asking: bool = False) -> Done:
         """Run stock ssh to its end."""
-        return self.run(self.ssh_command(*arguments, asking=asking), input=input, timeout=timeout)
+        return self.run(self.ssh_command(*arguments, asking=asking), stdin=stdin, timeout=timeout)
 
-    def jump(self, target: str, *command: str, input: bytes = b"", timeout: float = 60) -> Done:  # noqa: A002
+    def jump(self, target: str, *command: str, stdin: bytes = b"", timeout: float = 60) -> Done:
         """Run a command on a target by `ssh -J bastion`."""
-        return self.ssh("-J", "bastion", target, *command, input=input, timeout=timeout)
+        return self.ssh("-J", "bastion", target, *command, stdin=stdin, timeout=timeout)
 
-    def run(self, command: Sequence[str], *, input: bytes = b"", timeout: float = 60) -> Done:  # noqa: A002
+    def run(self, command: Sequence[str], *, stdin: bytes = b"", timeout: float = 60) -> Done:
         """Run any program in this client's environment."""
-        env = self.env | self.cli_settings()
-        done = subprocess.run(command, check=False, input=input, capture_output=True, env=env, timeout=timeout)
+        done = subprocess.run(command, check=False, input=stdin, capture_output=True, env=self.env, timeout=timeout)
         return Done(done.returncode, done.stdout, done.stderr)
 
-    def popen(self, command: Sequence[str]) -> "subprocess.Popen[bytes]":
-        """Start any program in this client's environment, with pipes."""
-        pipe = subprocess.PIPE
-        env = self.env | self.cli_settings()
-        return subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, env=env)
+    def start(self, command: Sequence[str]) -> "Running":
+        """Start any program in this client's environment and go on."""
+        return Running(command, self.env, self.folder)
 
     def terminal(self, command: Sequence[str], rows: int = 24, columns: int = 80) -> "pexpect.spawn[str]":
         """Start any program on a terminal of this size."""
-        env = self.env | self.cli_settings()
         return pexpect.spawn(
-            command[0], list(command[1:]), env=env, dimensions=(rows, columns), encoding="utf-8", timeout=30
+            command[0], list(command[1:]), env=self.env, dimensions=(rows, columns), encoding="utf-8", timeout=30
         )
+
+
+class Running:
+    """A program that goes on while the test does something else. Its output goes to files, so it never blocks."""
+
+    def __init__(self, command: Sequence[str], env: Mapping[str, str], folder: Path) -> None:
+        self._files = [Path(tempfile.mkstemp(dir=folder)[1]) for _ in ("out", "err")]
+        out, err = (path.open("wb") for path in self._files)
+        with out, err:
+            self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=out, stderr=err, env=env)
+
+    def wait_for(self, pattern: str, timeout: float = 30) -> re.Match[str]:
+        """Wait until a line of stdout or stderr matches, and return the match."""
+
+        def look() -> re.Match[str] | None:
+            written = "\n".join(path.read_text(errors="replace") for path in self._files)
+            found = re.search(pattern, written, re.MULTILINE)
+            if found is None and self.process.poll() is not None:
+                raise LabError(f"ended with {self.process.returncode} before {pattern!r}: {written[-2000:]}")
+            return found
+
+        return wait_until(repr(pattern), look, timeout)
+
+    def write(self, data: bytes) -> None:
+        """Write to its standard input."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(data)
+        self.process.stdin.flush()
+
+    def finish(self, timeout: float = 60) -> Done:
+        """Close its standard input, wait for its end, and return how it ended."""
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+        try:
+            status = self.process.wait(timeout)
+        finally:
+            self.process.kill()
+        out, err = (path.read_bytes() for path in self._files)
+        return Done(status, out, err)

@@ -13,7 +13,14 @@ import httpx
 
 from tests.lab.process import LabError, Server, free_port
 
-PEOPLE: Mapping[str, tuple[str, ...]] = {"alice": ("eng",), "bob": ("sre",), "carol": ("dpo",), "mallory": ("guests",)}
+PEOPLE: Mapping[str, tuple[str, ...]] = {
+    "alice": ("eng",),
+    "erin": ("eng",),
+    "bob": ("sre",),
+    "dave": ("sre",),
+    "carol": ("dpo",),
+    "mallory": ("guests",),
+}
 AGENTS: Mapping[str, tuple[str, ...]] = {"build-agent": ("agents",)}
 CLIENT_ID = "bastion-cli"
 AUDIENCE = "bastion"

@@ -118,6 +118,8 @@ class SSHD:
             "UsePAM no",
             "StrictModes no",
             "PermitTTY yes",
+            "PrintMotd no",
+            "PrintLastLog no",
             "AllowTcpForwarding yes",
             "MaxStartups 100",
             "AcceptEnv LANG LC_*",

@@ -1,0 +1,103 @@
+"""One world for all black-box tests, and its people, each signed in once with a token of the provider."""
+
+import itertools
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.lab.bastion import Bastion, World
+from tests.lab.client import Client, Done
+
+Reach = Callable[..., Done]
+
+
+@pytest.fixture(scope="session")
+def world() -> Iterator[World]:
+    # /tmp itself: the names of sockets and of pytest's own folders together would grow too long.
+    with tempfile.TemporaryDirectory(prefix="bastion-e2e-") as folder, World(Path(folder)) as world:
+        yield world
+
+
+@pytest.fixture(scope="session")
+def people(world: World) -> dict[str, Client]:
+    """Everybody, signed in."""
+    clients: dict[str, Client] = {}
+    for provider, names in (
+        (world.people, ["alice", "erin", "bob", "dave", "carol", "mallory"]),
+        (world.agents, ["build-agent"]),
+    ):
+        for name in names:
+            clients[name] = Client(world.folder / "clients" / name, world.bastion, name, world.login)
+            clients[name].sign_in(provider.token(name))
+    return clients
+
+
+@pytest.fixture(scope="session")
+def alice(people: dict[str, Client]) -> Client:
+    """An engineer."""
+    return people["alice"]
+
+
+@pytest.fixture(scope="session")
+def bob(people: dict[str, Client]) -> Client:
+    """An approver, who may also work on targets."""
+    return people["bob"]
+
+
+@pytest.fixture(scope="session")
+def carol(people: dict[str, Client]) -> Client:
+    """The data protection officer, who sees values in clear."""
+    return people["carol"]
+
+
+@pytest.fixture(scope="session")
+def agent(people: dict[str, Client]) -> Client:
+    """A program, from an issuer of its own."""
+    return people["build-agent"]
+
+
+@pytest.fixture(params=["jump", "percent"])
+def reach(request: pytest.FixtureRequest, alice: Client, world: World) -> Reach:
+    """Run a command on web-1 as alice, in each of the two ways."""
+
+    def jump(*command: str, stdin: bytes = b"", options: tuple[str, ...] = ()) -> Done:
+        return alice.ssh(*options, "-J", "bastion", f"{world.login}@web-1", *command, stdin=stdin)
+
+    def percent(*command: str, stdin: bytes = b"", options: tuple[str, ...] = ()) -> Done:
+        return alice.ssh(*options, f"{world.login}%web-1@bastion", *command, stdin=stdin)
+
+    return jump if request.param == "jump" else percent
+
+
+@pytest.fixture
+def marker(world: World) -> Iterator[Path]:
+    """A path on the target that no other test uses; nothing is there yet."""
+    path = world.scratch / f"marker-{next(_numbers)}"
+    assert not path.exists()
+    yield path
+    path.unlink(missing_ok=True)
+
+
+@pytest.fixture
+def stranger(world: World) -> Client:
+    """Somebody with a key of their own and no certificate."""
+    return Client(world.folder / "clients" / f"stranger-{next(_numbers)}", world.bastion, "stranger", world.login)
+
+
+@pytest.fixture
+def start_bastion(world: World) -> Iterator[Callable[[str], Bastion]]:
+    """Start a bastion of the test's own with another configuration, beside the shared one."""
+    started: list[Bastion] = []
+
+    def start(config: str) -> Bastion:
+        started.append(Bastion(world.folder / f"bastion-{next(_numbers)}", config))
+        return started[-1]
+
+    yield start
+    for bastion in started:
+        bastion.stop()
+
+
+_numbers = itertools.count(1)
