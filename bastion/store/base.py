@@ -1,17 +1,35 @@
 """What the bastion keeps, by noun, and the protocol every store follows.
 
-Methods are synchronous and may block; each is one transaction. `bastion.store.open_store` (in `opening.py`) picks the
-store by URL scheme, and the server calls it through `StoreThread`, never from the event loop itself. Times are aware
-UTC datetimes, ids are strings, sizes bytes. A store that cannot answer raises `UnavailableError`.
+Methods are synchronous and may block; each is one transaction, or part of the one opened by `Store.transaction`.
+`open_store` (in `opening.py`) picks the store by URL scheme, and the server calls it through `StoreThread`, never from
+the event loop itself. Times are aware UTC datetimes, ids are strings, sizes bytes. A store that cannot answer raises
+`UnavailableError`.
 """
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Protocol
 
+from bastion.audit import Event, Head, JournalEntry
 from bastion.model import Kind
+
+__all__ = [
+    "ApprovalDecision",
+    "ApprovalRow",
+    "ApprovalState",
+    "ApprovalStore",
+    "CertificateRow",
+    "CertificateStore",
+    "JournalEntry",
+    "JournalStore",
+    "SessionRow",
+    "SessionStore",
+    "Store",
+    "Viewer",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,18 +112,12 @@ class ApprovalRow:
 
 
 @dataclass(frozen=True, slots=True)
-class JournalEntry:
-    """One entry of the audit journal, chained: `hash` = SHA-256 over the canonical JSON of all other fields."""
+class Viewer:
+    """Who looks at approvals: sees the own requests, and those whose approvers include one of `groups`."""
 
-    seq: int
-    time: str
-    node: str
-    type: str
-    identity: str
-    session: str
-    data: dict[str, Any]
-    prev: str
-    hash: str
+    issuer: str
+    subject: str
+    groups: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,20 +160,28 @@ class ApprovalStore(Protocol):
     """Approvals. Every change of state is atomic: of two racing callers one wins, the other sees the new state."""
 
     def add(self, row: ApprovalRow) -> ApprovalRow:
-        """Store a pending approval; where a live one (pending or approved, not expired) of the same digest exists,
-        store nothing and return that one."""
+        """Store a pending approval and return it.
+
+        Where a live one (pending or approved, not expired) of the same digest exists, store nothing and return that.
+        """
 
     def get(self, approval_id: str) -> ApprovalRow | None:
         """Return one approval with its decisions, or None."""
 
-    def list(self, *, states: Sequence[ApprovalState] = (), limit: int = 100) -> Sequence[ApprovalRow]:
-        """Return approvals, newest first."""
+    def list(
+        self, *, states: Sequence[ApprovalState] = (), limit: int = 100, viewer: Viewer | None = None
+    ) -> Sequence[ApprovalRow]:
+        """Return approvals, newest first; with `viewer`, only those it may see."""
+
+    def count_pending(self, issuer: str, subject: str, now: datetime) -> int:
+        """Return how many requests of one person are pending and within their time."""
 
     def decide(self, approval_id: str, decision: ApprovalDecision, expires: datetime) -> ApprovalRow | None:
         """Add one person's decision to a pending approval and return the row after it.
 
         One denial makes it DENIED; the n-th different person agreeing makes it APPROVED and sets `expires`. Returns
-        None when it is not pending any more, is over its time at `decision.time`, or that person decided before.
+        None when it is not pending any more, is over its time at `decision.time`, or that person decided before (the
+        same issuer and subject, or the same name whatever its case).
         """
 
     def use(self, digest: str, now: datetime) -> ApprovalRow | None:
@@ -173,17 +193,32 @@ class ApprovalStore(Protocol):
     def expire(self, now: datetime) -> Sequence[ApprovalRow]:
         """Turn pending and approved ones whose time is over into EXPIRED, and return them."""
 
+    def lapse(self, approval_id: str) -> ApprovalRow | None:
+        """Turn a pending or approved one into EXPIRED before its time; None when it is neither."""
+
+    def revision(self) -> int:
+        """Return the number of the latest change of any approval, by whatever process."""
+
+    def changed(self, after: int) -> Sequence[str]:
+        """Return the ids of the approvals whose latest change has a number above `after`."""
+
 
 class JournalStore(Protocol):
     """The audit journal: append only, hash-chained (see `bastion.audit`)."""
 
-    def append(self, events: Sequence[Any], time: datetime) -> Sequence[JournalEntry]:
-        """Append `bastion.audit.Event`s in order, in one transaction, and return the entries."""
+    def append(self, events: Sequence[Event], time: datetime, node: str = "") -> Sequence[JournalEntry]:
+        """Append events in order, in one transaction, and return the entries; `node` names this bastion."""
 
     def list(
         self, *, after: int = 0, limit: int = 1000, types: Sequence[str] = (), newest: bool = False
     ) -> Sequence[JournalEntry]:
-        """Return entries with seq > after in order of seq; with `newest`, the last `limit` of them."""
+        """Return entries with seq > after in order of seq; with `newest`, the last `limit` of them.
+
+        An entry whose stored `data` is not what this store writes has `{"unreadable": TEXT}`, which no hash fits.
+        """
+
+    def head(self) -> Head:
+        """Return the end of the chain as kept beside the entries, so that a cut-off end shows."""
 
 
 class CertificateStore(Protocol):
@@ -209,6 +244,9 @@ class Store(Protocol):
     approvals: ApprovalStore
     journal: JournalStore
     certificates: CertificateStore
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """Make all calls of this thread inside the block one transaction: an exception undoes them all."""
 
     def check(self) -> None:
         """Raise UnavailableError, with the reason, where the store can't be read and written now."""

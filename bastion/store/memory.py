@@ -1,0 +1,293 @@
+"""A store that forgets: for tests. It keeps the same promises as the others, within one process."""
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from bastion.audit import Event, Head, JournalEntry, chain
+from bastion.errors import NotFoundError
+from bastion.store.base import (
+    ApprovalDecision,
+    ApprovalRow,
+    ApprovalState,
+    ApprovalStore,
+    CertificateRow,
+    CertificateStore,
+    JournalStore,
+    SessionRow,
+    SessionStore,
+    Viewer,
+)
+from bastion.store.tables import storable
+
+_LIVE = (ApprovalState.PENDING, ApprovalState.APPROVED)
+
+
+@dataclass(slots=True)
+class _Data:
+    """Everything kept; `copy` is what a transaction goes back to."""
+
+    sessions: dict[str, SessionRow] = field(default_factory=dict)
+    approvals: dict[str, tuple[int, ApprovalRow]] = field(default_factory=dict)  # with the revision of the last change
+    revision: int = 0
+    journal: list[JournalEntry] = field(default_factory=list)
+    certificates: dict[int, CertificateRow] = field(default_factory=dict)
+
+    def copy(self) -> "_Data":
+        return replace(
+            self,
+            sessions=dict(self.sessions),
+            approvals=dict(self.approvals),
+            journal=list(self.journal),
+            certificates=dict(self.certificates),
+        )
+
+
+class MemoryStore:
+    """A `Store` in memory."""
+
+    def __init__(self) -> None:
+        self.data = _Data()
+        self.lock = threading.RLock()
+        self.sessions: SessionStore = MemorySessions(self)
+        self.approvals: ApprovalStore = MemoryApprovals(self)
+        self.journal: JournalStore = MemoryJournal(self)
+        self.certificates: CertificateStore = MemoryCertificates(self)
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """See `Store.transaction`."""
+        with self.lock:
+            before = self.data.copy()
+            try:
+                yield
+            except BaseException:
+                self.data = before
+                raise
+
+    def check(self) -> None:
+        """See `Store.check`."""
+
+    def close(self) -> None:
+        """See `Store.close`."""
+
+
+class _Part:
+    """One noun of the store."""
+
+    def __init__(self, store: MemoryStore) -> None:
+        self._store = store
+
+
+class MemorySessions(_Part):
+    """See `SessionStore`."""
+
+    def add(self, row: SessionRow) -> None:
+        """See `SessionStore.add`."""
+        with self._store.lock:
+            self._store.data.sessions[row.id] = _clean(row)
+
+    def finish(self, row: SessionRow) -> None:
+        """See `SessionStore.finish`. Raise NotFoundError where it was never added."""
+        with self._store.lock:
+            if row.id not in self._store.data.sessions:
+                raise NotFoundError(f"there is no session {row.id}")
+            self._store.data.sessions[row.id] = _clean(row)
+
+    def get(self, session_id: str) -> SessionRow | None:
+        """See `SessionStore.get`."""
+        with self._store.lock:
+            return self._store.data.sessions.get(session_id)
+
+    def list(
+        self, *, identity: tuple[str, str] | None = None, limit: int = 100, live: bool | None = None
+    ) -> Sequence[SessionRow]:
+        """See `SessionStore.list`."""
+        with self._store.lock:
+            rows = [
+                row
+                for row in self._store.data.sessions.values()
+                if identity in (None, (row.identity, row.issuer)) and live in (None, row.ended is None)
+            ]
+        return sorted(rows, key=lambda row: (row.started, row.id), reverse=True)[:limit]
+
+    def close_orphans(self, now: datetime) -> Sequence[SessionRow]:
+        """See `SessionStore.close_orphans`."""
+        with self._store.lock:
+            rows = [replace(row, ended=now) for row in self._store.data.sessions.values() if row.ended is None]
+            self._store.data.sessions.update({row.id: row for row in rows})
+        return rows
+
+
+class MemoryApprovals(_Part):
+    """See `ApprovalStore`."""
+
+    def add(self, row: ApprovalRow) -> ApprovalRow:
+        """See `ApprovalStore.add`."""
+        with self._store.lock:
+            for found in self._rows():
+                if found.digest == row.digest and found.state in _LIVE:
+                    if found.expires > row.created:
+                        return found
+                    self._keep(replace(found, state=ApprovalState.EXPIRED))
+            return self._keep(row)
+
+    def get(self, approval_id: str) -> ApprovalRow | None:
+        """See `ApprovalStore.get`."""
+        with self._store.lock:
+            return self._store.data.approvals.get(approval_id, (0, None))[1]
+
+    def list(
+        self, *, states: Sequence[ApprovalState] = (), limit: int = 100, viewer: Viewer | None = None
+    ) -> Sequence[ApprovalRow]:
+        """See `ApprovalStore.list`."""
+        with self._store.lock:
+            rows = [row for row in self._rows() if not states or row.state in states]
+        if viewer is not None:
+            rows = [row for row in rows if _visible(row, viewer)]
+        return sorted(rows, key=lambda row: (row.created, row.id), reverse=True)[:limit]
+
+    def count_pending(self, issuer: str, subject: str, now: datetime) -> int:
+        """See `ApprovalStore.count_pending`."""
+        with self._store.lock:
+            own = [row for row in self._rows() if (row.issuer, row.subject) == (issuer, subject)]
+        return sum(row.state is ApprovalState.PENDING and row.expires > now for row in own)
+
+    def decide(self, approval_id: str, decision: ApprovalDecision, expires: datetime) -> ApprovalRow | None:
+        """See `ApprovalStore.decide`."""
+        with self._store.lock:
+            row = self.get(approval_id)
+            if row is None or row.state is not ApprovalState.PENDING or row.expires <= decision.time:
+                return None
+            people = [(made.issuer, made.subject) for made in row.decisions]
+            names = [made.who.casefold() for made in row.decisions]
+            if (decision.issuer, decision.subject) in people or decision.who.casefold() in names:
+                return None
+            row = replace(row, decisions=(*row.decisions, decision))
+            if not decision.approve:
+                row = replace(row, state=ApprovalState.DENIED)
+            elif len(row.decisions) >= row.approvals:
+                row = replace(row, state=ApprovalState.APPROVED, expires=expires)
+            return self._keep(row)
+
+    def use(self, digest: str, now: datetime) -> ApprovalRow | None:
+        """See `ApprovalStore.use`."""
+        with self._store.lock:
+            for row in self._rows():
+                if row.digest == digest and row.state is ApprovalState.APPROVED and row.expires > now:
+                    return self._keep(replace(row, state=ApprovalState.USED))
+        return None
+
+    def withdraw(self, approval_id: str, now: datetime) -> bool:
+        """See `ApprovalStore.withdraw`. One over its time expires and isn't withdrawn."""
+        with self._store.lock:
+            row = self.get(approval_id)
+            if row is None or row.state is not ApprovalState.PENDING or row.expires <= now:
+                return False
+            self._keep(replace(row, state=ApprovalState.WITHDRAWN))
+        return True
+
+    def lapse(self, approval_id: str) -> ApprovalRow | None:
+        """See `ApprovalStore.lapse`."""
+        with self._store.lock:
+            row = self.get(approval_id)
+            if row is None or row.state not in _LIVE:
+                return None
+            return self._keep(replace(row, state=ApprovalState.EXPIRED))
+
+    def expire(self, now: datetime) -> Sequence[ApprovalRow]:
+        """See `ApprovalStore.expire`."""
+        with self._store.lock:
+            over = [row for row in self._rows() if row.state in _LIVE and row.expires <= now]
+            return [self._keep(replace(row, state=ApprovalState.EXPIRED)) for row in over]
+
+    def revision(self) -> int:
+        """See `ApprovalStore.revision`."""
+        with self._store.lock:
+            return self._store.data.revision
+
+    def changed(self, after: int) -> Sequence[str]:
+        """See `ApprovalStore.changed`."""
+        with self._store.lock:
+            return [row.id for revision, row in self._store.data.approvals.values() if revision > after]
+
+    def _rows(self) -> Sequence[ApprovalRow]:
+        return [row for _, row in self._store.data.approvals.values()]
+
+    def _keep(self, row: ApprovalRow) -> ApprovalRow:
+        data = self._store.data
+        data.revision += 1
+        data.approvals[row.id] = (data.revision, row)
+        return row
+
+
+class MemoryJournal(_Part):
+    """See `JournalStore`."""
+
+    def append(self, events: Sequence[Event], time: datetime, node: str = "") -> Sequence[JournalEntry]:
+        """See `JournalStore.append`."""
+        with self._store.lock:
+            journal = list(self._store.data.journal)
+            for event in events:
+                head = _head(journal)
+                journal.append(chain(event, head.seq + 1, time, node, head.hash))
+            added = journal[len(self._store.data.journal) :]
+            self._store.data.journal = journal
+        return added
+
+    def list(
+        self, *, after: int = 0, limit: int = 1000, types: Sequence[str] = (), newest: bool = False
+    ) -> Sequence[JournalEntry]:
+        """See `JournalStore.list`."""
+        with self._store.lock:
+            found = [entry for entry in self._store.data.journal[after:] if not types or entry.type in types]
+        return found[-limit:] if newest else found[:limit]
+
+    def head(self) -> Head:
+        """See `JournalStore.head`."""
+        with self._store.lock:
+            return _head(self._store.data.journal)
+
+
+class MemoryCertificates(_Part):
+    """See `CertificateStore`."""
+
+    def add(self, row: CertificateRow) -> None:
+        """See `CertificateStore.add`."""
+        with self._store.lock:
+            self._store.data.certificates[row.serial] = row
+
+    def list(self, *, identity: str | None = None, limit: int = 100) -> Sequence[CertificateRow]:
+        """See `CertificateStore.list`."""
+        with self._store.lock:
+            rows = [row for row in self._store.data.certificates.values() if identity in (None, row.identity)]
+        return sorted(rows, key=lambda row: (row.issued, row.serial), reverse=True)[:limit]
+
+    def is_revoked(self, serial: int) -> bool:
+        """See `CertificateStore.is_revoked`."""
+        with self._store.lock:
+            row = self._store.data.certificates.get(serial)
+        return row is None or row.revoked is not None
+
+    def revoke(self, serial: int, now: datetime) -> bool:
+        """See `CertificateStore.revoke`. The first revocation's time stays."""
+        with self._store.lock:
+            row = self._store.data.certificates.get(serial)
+            if row is not None and row.revoked is None:
+                self._store.data.certificates[serial] = replace(row, revoked=now)
+        return row is not None
+
+
+def _head(journal: Sequence[JournalEntry]) -> Head:
+    return Head(journal[-1].seq, journal[-1].hash) if journal else Head()
+
+
+def _visible(row: ApprovalRow, viewer: Viewer) -> bool:
+    own = (row.issuer, row.subject) == (viewer.issuer, viewer.subject)
+    return own or bool(set(row.approvers) & set(viewer.groups))
+
+
+def _clean(row: SessionRow) -> SessionRow:
+    return replace(row, command=storable(row.command))

@@ -1,0 +1,216 @@
+"""The store in an SQL database: sessions, journal and certificates; approvals stand in `sql_approvals.py`.
+
+Written in SQLAlchemy Core, the same for every database; what differs between them is in `database.py`. Rows that are
+read to be changed are locked first (SQLite locks the whole file when a writer begins).
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, insert, select, update
+
+from bastion.audit import Event, Head, JournalEntry, canonical, chain
+from bastion.errors import NotFoundError, UnavailableError
+from bastion.model import Kind
+from bastion.store import tables
+from bastion.store.base import ApprovalStore, CertificateRow, CertificateStore, JournalStore, SessionRow, SessionStore
+from bastion.store.database import Database
+from bastion.store.sql_approvals import SQLApprovals
+
+
+class SQLStore:
+    """A `Store` in one SQL database whose schema is current."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self.sessions: SessionStore = SQLSessions(database)
+        self.approvals: ApprovalStore = SQLApprovals(database)
+        self.journal: JournalStore = SQLJournal(database)
+        self.certificates: CertificateStore = SQLCertificates(database)
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """See `Store.transaction`."""
+        with self._database.write():
+            yield
+
+    def check(self) -> None:
+        """See `Store.check`. Writes, as a full disk or a lock shows only then."""
+        clock = tables.approval_clock
+        with self._database.write() as connection:
+            connection.execute(update(clock).values(revision=clock.c.revision))
+
+    def close(self) -> None:
+        """See `Store.close`."""
+        self._database.close()
+
+
+class SQLSessions:
+    """See `SessionStore`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(self, row: SessionRow) -> None:
+        """See `SessionStore.add`."""
+        with self._database.write() as connection:
+            connection.execute(insert(tables.sessions).values(_session_values(row)))
+
+    def finish(self, row: SessionRow) -> None:
+        """See `SessionStore.finish`. Raise NotFoundError where it was never added."""
+        table = tables.sessions
+        with self._database.write() as connection:
+            done = connection.execute(update(table).where(table.c.id == row.id).values(_session_values(row)))
+            if done.rowcount != 1:
+                raise NotFoundError(f"there is no session {row.id}")
+
+    def get(self, session_id: str) -> SessionRow | None:
+        """See `SessionStore.get`."""
+        table = tables.sessions
+        with self._database.read() as connection:
+            row = connection.execute(select(table).where(table.c.id == session_id)).first()
+        return None if row is None else _session(row)
+
+    def list(
+        self, *, identity: tuple[str, str] | None = None, limit: int = 100, live: bool | None = None
+    ) -> Sequence[SessionRow]:
+        """See `SessionStore.list`."""
+        table = tables.sessions
+        query = select(table).order_by(table.c.started.desc(), table.c.id.desc()).limit(limit)
+        if identity is not None:
+            query = query.where(table.c.identity == identity[0], table.c.issuer == identity[1])
+        if live is not None:
+            query = query.where(table.c.ended.is_(None) if live else table.c.ended.is_not(None))
+        with self._database.read() as connection:
+            return [_session(row) for row in connection.execute(query)]
+
+    def close_orphans(self, now: datetime) -> Sequence[SessionRow]:
+        """See `SessionStore.close_orphans`."""
+        table = tables.sessions
+        query = select(table).where(table.c.ended.is_(None)).with_for_update()
+        with self._database.write() as connection:
+            rows = [replace(_session(row), ended=now) for row in connection.execute(query)]
+            connection.execute(update(table).where(table.c.ended.is_(None)).values(ended=now))
+        return rows
+
+
+class SQLJournal:
+    """See `JournalStore`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def append(self, events: Sequence[Event], time: datetime, node: str = "") -> Sequence[JournalEntry]:
+        """See `JournalStore.append`."""
+        if not events:
+            return []
+        head, journal = tables.journal_head, tables.journal
+        with self._database.write() as connection:
+            last = connection.execute(select(head.c.seq, head.c.hash).with_for_update()).first()
+            if last is None:
+                raise UnavailableError("the journal has lost its head; restore the database from a backup")
+            entries: list[JournalEntry] = []
+            seq, prev = last.seq, last.hash
+            for event in events:
+                entry = chain(event, seq + 1, time, node, prev)
+                seq, prev = entry.seq, entry.hash
+                entries.append(entry)
+            values = [asdict(entry) | {"data": canonical(entry.data).decode()} for entry in entries]
+            connection.execute(insert(journal), values)
+            connection.execute(update(head).values(seq=seq, hash=prev))
+        return entries
+
+    def list(
+        self, *, after: int = 0, limit: int = 1000, types: Sequence[str] = (), newest: bool = False
+    ) -> Sequence[JournalEntry]:
+        """See `JournalStore.list`."""
+        table = tables.journal
+        query = select(table).where(table.c.seq > after).limit(limit)
+        query = query.order_by(table.c.seq.desc() if newest else table.c.seq)
+        if types:
+            query = query.where(table.c.type.in_(types))
+        with self._database.read() as connection:
+            entries = [_entry(row) for row in connection.execute(query)]
+        return entries[::-1] if newest else entries
+
+    def head(self) -> Head:
+        """See `JournalStore.head`."""
+        table = tables.journal_head
+        with self._database.read() as connection:
+            row = connection.execute(select(table.c.seq, table.c.hash)).first()
+        if row is None:
+            raise UnavailableError("the journal has lost its head; restore the database from a backup")
+        return Head(row.seq, row.hash)
+
+
+class SQLCertificates:
+    """See `CertificateStore`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(self, row: CertificateRow) -> None:
+        """See `CertificateStore.add`."""
+        with self._database.write() as connection:
+            connection.execute(insert(tables.certificates).values(asdict(row) | {"serial": str(row.serial)}))
+
+    def list(self, *, identity: str | None = None, limit: int = 100) -> Sequence[CertificateRow]:
+        """See `CertificateStore.list`."""
+        table = tables.certificates
+        query = select(table).order_by(table.c.issued.desc(), table.c.serial.desc()).limit(limit)
+        if identity is not None:
+            query = query.where(table.c.identity == identity)
+        with self._database.read() as connection:
+            return [_certificate(row) for row in connection.execute(query)]
+
+    def is_revoked(self, serial: int) -> bool:
+        """See `CertificateStore.is_revoked`."""
+        table = tables.certificates
+        with self._database.read() as connection:
+            row = connection.execute(select(table.c.revoked).where(table.c.serial == str(serial))).first()
+        return row is None or row.revoked is not None
+
+    def revoke(self, serial: int, now: datetime) -> bool:
+        """See `CertificateStore.revoke`. The first revocation's time stays."""
+        table = tables.certificates
+        with self._database.write() as connection:
+            query = select(table.c.revoked).where(table.c.serial == str(serial)).with_for_update()
+            row = connection.execute(query).first()
+            if row is not None and row.revoked is None:
+                connection.execute(update(table).where(table.c.serial == str(serial)).values(revoked=now))
+        return row is not None
+
+
+def _session_values(row: SessionRow) -> dict[str, Any]:
+    return asdict(row) | {"masked": json.dumps(dict(row.masked))}
+
+
+def _session(row: Row[Any]) -> SessionRow:
+    values = dict(row._mapping)  # noqa: SLF001 - a public name of SQLAlchemy's, underlined not to hide columns
+    masked = tuple(json.loads(values.pop("masked")).items())
+    return SessionRow(**values | {"kind": Kind(values["kind"]), "masked": masked})
+
+
+def _certificate(row: Row[Any]) -> CertificateRow:
+    values = dict(row._mapping)  # noqa: SLF001 - see `_session`
+    return CertificateRow(**values | {"kind": Kind(values["kind"]), "serial": int(values["serial"])})
+
+
+def _entry(row: Row[Any]) -> JournalEntry:
+    values = dict(row._mapping)  # noqa: SLF001 - see `_session`
+    return JournalEntry(**values | {"data": _data(values["data"])})
+
+
+def _data(text: str) -> dict[str, Any]:
+    """Return an entry's data; a text that `append` cannot have written is kept whole, so that verifying shows it."""
+    try:
+        data = json.loads(text)
+        if isinstance(data, dict) and canonical(data).decode() == text:
+            return data
+    except (TypeError, ValueError):
+        pass
+    return {"unreadable": text}
