@@ -1,6 +1,7 @@
 """One world for all black-box tests, and its people, each signed in once with a token of the provider."""
 
 import itertools
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -92,7 +93,9 @@ def start_bastion(world: World) -> Iterator[Callable[[str], Bastion]]:
     started: list[Bastion] = []
 
     def start(config: str) -> Bastion:
-        started.append(Bastion(world.folder / f"bastion-{next(_numbers)}", config))
+        folder = world.folder / f"bastion-{next(_numbers)}"
+        shutil.copytree(world.bastion.folder / "hostkeys", folder / "hostkeys")  # the target believes its target_ca
+        started.append(Bastion(folder, config))
         return started[-1]
 
     yield start

@@ -4,14 +4,14 @@ What happened on the real target decides: a marker file, or the lines that the h
 """
 
 import itertools
+import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.e2e.conftest import Reach
-from tests.lab.bastion import World
+from tests.lab.bastion import World, run_bastion
 from tests.lab.client import Client, Done, Running
 
 WAITING = r"^bastion: waiting for approval (\S+) \(rule prod-change, approvers sre, until (\S+)\)\r?$"
@@ -26,11 +26,11 @@ def release() -> str:
 
 
 @pytest.fixture
-def deployed(world: World) -> Iterator[Path]:
+def deployed(world: World) -> Path:
     path = world.scratch / "deployed"
     path.touch(mode=0o666)
     path.chmod(0o666)
-    yield path
+    return path
 
 
 def runs(deployed: Path, release: str) -> int:
@@ -233,11 +233,7 @@ def test_watch_on_a_terminal(agent: Client, bob: Client, world: World, deployed:
 
 
 def test_policy_explain_agrees(world: World) -> None:
-    from tests.lab.bastion import run_bastion
-
     def explain(command: str) -> dict[str, object]:
-        import json
-
         who = ["--user", "alice", "--groups", "eng", "--target", "web-1", "--login", world.login]
         done = run_bastion(
             "policy", "explain", "-c", str(world.bastion.config), *who, "--json", "--", command, cwd=world.folder
