@@ -66,7 +66,7 @@ class UserAuthority:
             raise LoginError("a certificate cannot prolong itself; log in again without it")
         if not 0 < serial <= MAX_SERIAL:
             raise ValueError("a serial number lies between 1 and MAX_SERIAL")
-        key_blob = public_key.convert_to_public().public_data
+        key_blob = public_key.public_data
         try:
             algorithm = check_key_blob(key_blob)
             fields = self._fields(identity, key_blob, now, serial)

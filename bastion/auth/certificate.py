@@ -62,7 +62,7 @@ def _identify(blob: bytes, user_ca: asyncssh.SSHKey, peer_address: str, now: dat
     # Byte for byte, and before any arithmetic: a certificate in the place of the CA's key can never be equal to it.
     if fields.signature_key != user_ca.public_data:
         raise ValueError("it was not signed by this bastion's user_ca")
-    if not user_ca.verify(certificate.signed, certificate.signature):
+    if not user_ca.convert_to_public().verify(certificate.signed, certificate.signature):
         raise ValueError("its signature is wrong")
     if fields.type != USER_CERTIFICATE:
         raise ValueError("it is not a user certificate")

@@ -71,7 +71,7 @@ def _create(folder: Path, *, complete: bool) -> None:
     for name in KEY_NAMES:
         public = folder / f"{name}.pub"
         if not _exists(public):
-            _publish(public, _load(folder / name).export_public_key("openssh"), 0o644)
+            _publish(public, _private(folder / name).export_public_key("openssh"), 0o644)
 
 
 def _publish(path: Path, content: bytes, mode: int) -> None:
@@ -105,6 +105,17 @@ def _locked(folder: Path) -> Iterator[None]:
 
 
 def _load(path: Path) -> asyncssh.SSHKey:
+    key = _private(path)
+    public = path.with_name(f"{path.name}.pub")
+    if _public_data(public) != key.public_data:
+        raise ConfigError(
+            f"{public}: does not belong to {path.name}; if {path.name} is the right key, remove {public.name}, "
+            "it is written again"
+        )
+    return key
+
+
+def _private(path: Path) -> asyncssh.SSHKey:
     content = _read(path, forbidden=0o177, advice="chmod 600")
     try:
         key = asyncssh.import_private_key(content)
@@ -114,12 +125,6 @@ def _load(path: Path) -> asyncssh.SSHKey:
         raise ConfigError(f"{path}: is no private key; restore it from the backup") from None
     if key.get_algorithm() != "ssh-ed25519":
         raise ConfigError(f"{path}: is of type {key.get_algorithm()}; an ssh-ed25519 key is needed")
-    public = path.with_name(f"{path.name}.pub")
-    if _public_data(public) != key.public_data:
-        raise ConfigError(
-            f"{public}: does not belong to {path.name}; if {path.name} is the right key, remove {public.name}, "
-            "it is written again"
-        )
     return key
 
 
