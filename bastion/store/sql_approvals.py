@@ -123,9 +123,6 @@ class SQLApprovals:
     def expire(self, now: datetime) -> Sequence[ApprovalRow]:
         """See `ApprovalStore.expire`."""
         over = (_TABLE.c.expires <= now, tables.LIVE)
-        with self._database.read() as connection:
-            if connection.execute(select(_TABLE.c.id).where(*over).limit(1)).first() is None:
-                return []  # the usual case, and no reason to make others wait
         with self._database.write() as connection:
             revision = _next_revision(connection)
             ids = [row.id for row in _rows(connection, *over)]
