@@ -16,6 +16,7 @@ from pathlib import Path
 from tests.lab.process import LabError, Server, accepts, free_port
 
 PREFIX = "blab"  # names of accounts made here: the prefix and the maker's process id
+MARK = "made by the bastion lab"  # the comment of accounts made here
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,29 +34,29 @@ class Account:
 
 
 def make_account(folder: Path, name: str = "") -> Account:
-    """Make an account whose home lies in `folder` when root (called `name`, else after this process), else use ours."""
+    """Make an account whose home lies in `folder`, when root; otherwise use ours.
+
+    It is called `name` unless somebody else's account is called so, and else after this process.
+    """
     scratch = folder / "scratch"
     scratch.mkdir(exist_ok=True)
     if os.geteuid() != 0:
         return Account(getpass.getuser(), scratch, made=False)
     _remove_leftovers()
-    name = name or f"{PREFIX}{os.getpid()}"
-    made = not _exists(name)
-    if made:
-        _run(["useradd", "--no-create-home", "--home-dir", str(scratch), "--shell", "/bin/bash", name])
-        _run(["usermod", "--password", "*", name])  # a fresh account is locked, which sshd without PAM refuses
-    else:
-        _run(["usermod", "--home", str(scratch), name])
+    if not name or _taken(name):
+        name = f"{PREFIX}{os.getpid()}"
+    _remove(name)  # ours, left by a lab that was killed
+    _run(["useradd", "--no-create-home", "--home-dir", str(scratch), "--shell", "/bin/bash", "--comment", MARK, name])
+    _run(["usermod", "--password", "*", name])  # a fresh account is locked, which sshd without PAM refuses
     shutil.chown(scratch, name, name)
-    return Account(name, scratch, made)
+    return Account(name, scratch, made=True)
 
 
-def _exists(name: str) -> bool:
-    try:
-        pwd.getpwnam(name)
-    except KeyError:
-        return False
-    return True
+def _taken(name: str) -> bool:
+    """Return whether an account of this name exists that isn't ours, or that another lab may be using now."""
+    return any(
+        entry.pw_name == name and (entry.pw_gecos != MARK or Path(entry.pw_dir).exists()) for entry in pwd.getpwall()
+    )
 
 
 def _remove(name: str) -> None:
