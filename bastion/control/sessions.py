@@ -1,0 +1,58 @@
+"""Recorded sessions: everyone reads their own, the right `replay` extends to all; cutting one takes the right `kill`.
+
+Without the right, a session of somebody else and one that doesn't exist get the same answer.
+"""
+
+from collections.abc import Sequence
+
+from bastion.audit import EventType
+from bastion.control.services import Control
+from bastion.errors import AccessDenied, NotFoundError
+from bastion.model import ControlRight
+from bastion.store.base import SessionRow
+from recorder.reader import Recording
+
+
+async def find(control: Control, *, live: bool | None, own: bool, limit: int) -> Sequence[SessionRow]:
+    """Return sessions the caller may see, newest first."""
+    everything = control.may(ControlRight.REPLAY) and not own
+    identity = None if everything else (control.identity.name, control.identity.issuer)
+    return await control.run(control.store.sessions.list, identity=identity, limit=limit, live=live)
+
+
+async def get(control: Control, session_id: str) -> SessionRow:
+    """Return one session; raises AccessDenied or NotFoundError."""
+    row = await control.run(control.store.sessions.get, session_id)
+    if row is not None and (row.identity, row.issuer) == (control.identity.name, control.identity.issuer):
+        return row
+    if not control.may(ControlRight.REPLAY):
+        raise AccessDenied('none of your sessions has that id; others\' take a role with control = ["replay"]')
+    if row is None:
+        raise NotFoundError(f"there is no session {session_id}; see: bastion sessions list")
+    return row
+
+
+async def replay(control: Control, session_id: str, event: EventType, **data: str) -> tuple[SessionRow, Recording]:
+    """Return a session with its recording, to be played or exported, once the journal says so."""
+    row = await get(control, session_id)
+    recording = open_recording(control, row)
+    await control.record(event, row.id, user=row.identity, target=row.target, **data)
+    return row, recording
+
+
+def open_recording(control: Control, row: SessionRow) -> Recording:
+    """Return the recording of a session; raises NotFoundError where none was made."""
+    if not row.recording:
+        raise NotFoundError(f"session {row.id} has no recording")
+    return control.services.recordings.open(row.recording, tolerant=True)
+
+
+async def kill(control: Control, session_id: str, reason: str) -> SessionRow:
+    """Cut a live session; raises AccessDenied, or NotFoundError where there is none that lives."""
+    control.require(ControlRight.KILL, "end sessions")
+    row = await control.run(control.store.sessions.get, session_id)
+    if row is None or session_id not in control.services.live.ids():
+        raise NotFoundError(f"no live session has the id {session_id}; see: bastion sessions list --live")
+    await control.record(EventType.SESSION_KILLED, row.id, user=row.identity, target=row.target, reason=reason)
+    await control.services.live.kill(session_id, by=control.identity.name, reason=reason)
+    return row

@@ -1,0 +1,62 @@
+"""How an approval is shown, the same in listings, details and the live screen."""
+
+from datetime import datetime
+
+from bastion.model import rfc3339
+from bastion.store.base import ApprovalRow, ApprovalState
+from cli.console import as_text, length, moment
+
+
+def as_json(row: ApprovalRow) -> dict[str, object]:
+    """Return the fields of the contract and a few more. Bytes that aren't UTF-8 become backslash escapes."""
+    return {
+        "id": row.id,
+        "state": str(row.state),
+        "rule": row.rule,
+        "requester": row.requester,
+        "issuer": row.issuer,
+        "kind": str(row.kind),
+        "target": row.target,
+        "login": row.login,
+        "channel": row.channel,
+        "command": as_text(row.command),
+        "reason": row.reason,
+        "approvers": list(row.approvers),
+        "approvals": row.approvals,
+        "decisions": [
+            {
+                "who": decision.who,
+                "issuer": decision.issuer,
+                "approve": decision.approve,
+                "reason": decision.reason,
+                "time": rfc3339(decision.time),
+            }
+            for decision in row.decisions
+        ],
+        "created": rfc3339(row.created),
+        "expires": rfc3339(row.expires),
+    }
+
+
+def summary(row: ApprovalRow, now: datetime) -> list[tuple[str, str]]:
+    """Return one approval as (name, value) lines, the most important first. Values are not made safe yet."""
+    is_open = row.state in {ApprovalState.PENDING, ApprovalState.APPROVED}
+    left = f" ({length((row.expires - now).total_seconds())} left)" if is_open else ""
+    lines = [
+        ("approval", row.id),
+        ("state", str(row.state)),
+        ("command", as_text(row.command)),
+        ("target", f"{row.login}@{row.target}" if row.login else row.target),
+        ("channel", row.channel),
+        ("asked by", f"{row.requester} ({row.kind}, {row.issuer})"),
+        ("rule", row.rule),
+        ("reason", row.reason or "-"),
+        ("approvers", f"{', '.join(row.approvers)} ({row.approvals} needed)"),
+        ("asked", moment(row.created)),
+        ("expires", moment(row.expires) + left),
+    ]
+    for decision in row.decisions:
+        verb = "approved" if decision.approve else "denied"
+        because = f": {decision.reason}" if decision.reason else ""
+        lines.append((verb, f"{decision.who}, {moment(decision.time)}{because}"))
+    return lines

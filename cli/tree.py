@@ -1,0 +1,71 @@
+"""Finds the commands: every module in `cli/commands/` exports one `command`.
+
+A new command is a new file there. The same tree serves both places; on the server local commands are replaced before
+anything of their arguments is looked at.
+"""
+
+import functools
+import importlib
+import pkgutil
+from collections.abc import Iterator
+
+import click
+
+import cli.commands
+from cli.command import Command, Elsewhere, Group, Place
+
+LOCAL_HELP = """SSH bastion with command recording, masking and approvals.
+
+Commands for users and approvers go over SSH to the bastion; the server, key and certificate come from
+~/.config/bastion/client.toml or the options below, which are accepted after the command, too.
+"""
+SERVER_HELP = """Commands of this bastion, run as `ssh bastion COMMAND`; add -t for the ones that draw a screen."""
+
+
+@functools.cache
+def local_tree() -> Group:
+    """Return the commands of the program `bastion`."""
+    tree = Group(name="bastion", help=LOCAL_HELP, no_args_is_help=True, params=connection_options())
+    for command in find_commands():
+        tree.add_command(command)
+    return tree
+
+
+@functools.cache
+def server_tree() -> Group:
+    """Return the commands as the server runs them: no connection options, local commands refuse."""
+    tree = Group(name="bastion", help=SERVER_HELP, no_args_is_help=True)
+    for command in find_commands():
+        tree.add_command(command if _runs_here(command) else Elsewhere(command.name or ""))
+    return tree
+
+
+def find_commands() -> Iterator[click.Command]:
+    """Yield the command of each module in `cli/commands/`, in order of names."""
+    for module in sorted(pkgutil.iter_modules(cli.commands.__path__), key=lambda module: module.name):
+        command = importlib.import_module(f"cli.commands.{module.name}").command
+        assert isinstance(command, click.Command)
+        yield command
+
+
+def leaves(command: click.Command, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Command]]:
+    """Yield (path, command) of every command at or below this one, groups left out."""
+    path = (*path, command.name or "")
+    if isinstance(command, click.Group):
+        for child in command.commands.values():
+            yield from leaves(child, path)
+    elif isinstance(command, Command):
+        yield path, command
+
+
+def connection_options() -> list[click.Parameter]:
+    """Return the options that say which bastion is meant, and who calls."""
+    return [
+        click.Option(["--server"], metavar="HOST[:PORT]", expose_value=False, help="The bastion; port 2222 if none."),
+        click.Option(["--identity"], metavar="FILE", expose_value=False, help="Private key [~/.ssh/id_ed25519]."),
+        click.Option(["--known-hosts"], metavar="FILE", expose_value=False, help="Trusted keys [~/.ssh/known_hosts]."),
+    ]
+
+
+def _runs_here(command: click.Command) -> bool:
+    return all(leaf.place is Place.CONTROL for _, leaf in leaves(command))
