@@ -1,0 +1,69 @@
+"""What is open now in this process: channels by session id, client connections by certificate. Listing and cutting."""
+
+from typing import Protocol
+
+
+class LiveChannel(Protocol):
+    """A channel to a target."""
+
+    def kill(self, *, by: str, reason: str) -> None:
+        """Tell the user who ends the channel and why, and end it."""
+
+
+class LiveConnection(Protocol):
+    """A client connection."""
+
+    @property
+    def serial(self) -> int:
+        """The serial of the certificate that opened it, 0 without one."""
+
+    def disconnect(self, *, by: str) -> None:
+        """Close the connection with every channel in it."""
+
+
+class Live:
+    """The registry; implements `bastion.control.live.LiveSessions`."""
+
+    def __init__(self) -> None:
+        self._channels: dict[str, LiveChannel] = {}
+        self._connections: set[LiveConnection] = set()
+
+    def add(self, session_id: str, channel: LiveChannel) -> None:
+        """Note a channel that opened."""
+        self._channels[session_id] = channel
+
+    def remove(self, session_id: str) -> None:
+        """Forget a channel that ended."""
+        self._channels.pop(session_id, None)
+
+    def connected(self, connection: LiveConnection) -> None:
+        """Note a connection whose identity is proven."""
+        self._connections.add(connection)
+
+    def disconnected(self, connection: LiveConnection) -> None:
+        """Forget a connection that closed."""
+        self._connections.discard(connection)
+
+    def ids(self) -> frozenset[str]:
+        """Return the ids of all live sessions."""
+        return frozenset(self._channels)
+
+    async def kill(self, session_id: str, *, by: str, reason: str) -> bool:
+        """Cut one session now, telling its user who did it and why; False when it isn't live here."""
+        channel = self._channels.get(session_id)
+        if channel is None:
+            return False
+        channel.kill(by=by, reason=reason)
+        return True
+
+    async def disconnect(self, serials: frozenset[int], *, by: str) -> int:
+        """Close every connection that one of these certificates opened; return how many there were."""
+        cut = [connection for connection in self._connections if connection.serial in serials]
+        for connection in cut:
+            connection.disconnect(by=by)
+        return len(cut)
+
+    def disconnect_all(self, *, by: str) -> None:
+        """Close every connection."""
+        for connection in list(self._connections):
+            connection.disconnect(by=by)

@@ -1,0 +1,385 @@
+"""The relay of one session channel: the only place that moves its bytes.
+
+Callbacks of both sides go into the pipeline; the actions that come out are performed in order. The relay waits for
+what takes time (verdicts, people, the target) and keeps the two sides in step: a slow side slows the other. Any
+exception ends the channel: nothing goes on unrecorded, unmasked or undecided.
+"""
+
+import asyncio
+import logging
+from collections.abc import Coroutine
+from typing import Any, Protocol
+
+import asyncssh
+
+from bastion.channel.gate import Gate
+from bastion.channel.ledger import Ledger
+from bastion.channel.requests import ChannelRequest
+from bastion.channel.services import Services
+from bastion.channel.target import open_target
+from bastion.errors import BastionError, TargetUnreachable, UnavailableError
+from bastion.inspectors.actions import (
+    Action,
+    Allowed,
+    Ask,
+    Decision,
+    DeniedByPerson,
+    DeniedByRule,
+    End,
+    Exit,
+    ExitStatus,
+    Lapsed,
+    Open,
+    Save,
+    Send,
+    Unanswered,
+    Waiting,
+    WakeAt,
+    Withdraw,
+    Withdrawn,
+)
+from bastion.inspectors.messages import visible
+from bastion.inspectors.pipeline import Pipeline
+from bastion.model import Action as RuleAction
+from bastion.model import Grant, Stream
+from bastion.target.pool import TargetPool
+from recorder.errors import RecordingError
+
+log = logging.getLogger(__name__)
+
+# What the session's row says of its command where it is not simply allowed
+OUTCOMES: dict[type[Decision], str] = {
+    DeniedByRule: "denied",
+    DeniedByPerson: "denied",
+    Waiting: "waiting",
+    Unanswered: "unanswered",
+    Lapsed: "unanswered",
+    Withdrawn: "withdrawn",
+}
+EARLY_LIMIT = 64 * 1024  # client bytes kept here before the client is no longer read
+
+
+class ClientSide(Protocol):
+    """What the relay does to the client's channel (`bastion.channel.client`)."""
+
+    def send(self, stream: Stream, data: bytes) -> None:
+        """Send bytes on stdout or stderr."""
+
+    def send_eof(self) -> None:
+        """Half-close."""
+
+    def read(self, reading: bool) -> None:
+        """Start or stop reading from the client."""
+
+    def exit(self, status: str | None, signal: tuple[bool, str, str] | None) -> None:
+        """Report an exit status or signal, or neither, and close."""
+
+
+class Relay:
+    """One session channel between a client and a target."""
+
+    def __init__(
+        self,
+        services: Services,
+        grant: Grant,
+        request: ChannelRequest,
+        pipeline: Pipeline,
+        ledger: Ledger,
+        pool: TargetPool,
+        client: ClientSide,
+    ) -> None:
+        self._services = services
+        self._grant = grant
+        self._request = request
+        self._pipeline = pipeline
+        self._ledger = ledger
+        self._pool = pool
+        self._client = client
+        self._gate = Gate(services, grant, request)
+        self._loop = asyncio.get_running_loop()
+        self._target: asyncssh.SSHClientChannel[bytes] | None = None
+        self._early: list[bytes | None] = []  # for the target, while it is not up; None is EOF
+        self._early_size = 0
+        self._exit: tuple[str | None, tuple[bool, str, str] | None] = (None, None)
+        self._verdict = "allowed"
+        self._traffic = [0, 0]
+        self._wake: asyncio.TimerHandle | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._finishing = False
+        self._client_gone = False
+
+    def start(self) -> None:
+        """Begin with what the channel was opened for."""
+        self._services.live.add(self._ledger.session_id, self)
+        self._guard(lambda: self._perform(self._pipeline.start(self._loop.time())))
+
+    # What the client's side reports
+
+    def client_data(self, data: bytes) -> None:
+        """Bytes came from the client."""
+        self._traffic[0] += len(data)
+        if self._target is None:
+            self._early_size += len(data)
+            if self._early_size > EARLY_LIMIT:
+                self._client.read(False)
+        self._receive(Stream.STDIN, data)
+
+    def client_eof(self) -> None:
+        """The client sends no more."""
+        self._guard(lambda: self._perform(self._pipeline.close(Stream.STDIN, self._loop.time())))
+
+    def client_congested(self, congested: bool) -> None:
+        """The client does, or does no longer, take bytes as fast as they come."""
+        if self._target is not None:
+            (self._target.pause_reading if congested else self._target.resume_reading)()
+
+    def client_resized(self, columns: int, rows: int, width: int, height: int) -> None:
+        """The client's window changed (RFC 4254 section 6.7)."""
+
+        def resize() -> None:
+            self._ledger.resize(columns, rows)
+            if self._target is not None:
+                self._target.change_terminal_size(columns, rows, width, height)
+
+        self._guard(resize)
+
+    def client_signal(self, name: str) -> None:
+        """The client sent a signal (RFC 4254 section 6.9)."""
+        if self._pipeline.holding:
+            self._spawn(self._withdraw())
+        elif self._target is not None:
+            self._target.send_signal(name)
+
+    def client_break(self, milliseconds: int) -> bool:
+        """The client sent a break (RFC 4335)."""
+        if self._target is None:
+            return False
+        self._target.send_break(milliseconds)
+        return True
+
+    def client_closed(self) -> None:
+        """The client's channel is gone."""
+        self._client_gone = True
+        self._finish()
+
+    # What the target's side reports
+
+    def target_data(self, stream: Stream, data: bytes) -> None:
+        """Bytes came from the target."""
+        self._traffic[1] += len(data)
+        self._receive(stream, data)
+
+    def target_eof(self) -> None:
+        """The target sends no more."""
+
+        def end() -> None:
+            now = self._loop.time()
+            actions = [a for a in self._pipeline.close(Stream.STDERR, now) if not isinstance(a, End)]
+            self._perform([*actions, *self._pipeline.close(Stream.STDOUT, now)])
+
+        self._guard(end)
+
+    def target_exit(self, status: str, signal: tuple[bool, str, str] | None) -> None:
+        """The command on the target ended."""
+        self._exit = (status, signal)
+
+    def target_closed(self, error: Exception | None) -> None:
+        """The target's channel is gone."""
+        if error is not None and self._exit == (None, None):
+            self._fail(TargetUnreachable(f"the connection to {self._grant.target} was lost", log=str(error)))
+        else:
+            self._finish()
+
+    def target_congested(self, congested: bool) -> None:
+        """The target does, or does no longer, take bytes as fast as they come."""
+        self._client.read(not congested)
+
+    def kill(self, *, by: str, reason: str) -> None:
+        """Tell the user who ends the channel and why, and end it."""
+        said = f": {visible(reason)}" if reason else ""
+        self._fail(BastionError(f"session ended by {visible(by)}{said}"))
+
+    # Performing actions
+
+    def _receive(self, stream: Stream, data: bytes) -> None:
+        if self._finishing:
+            return
+        try:
+            self._perform(self._pipeline.receive(stream, data, self._loop.time()))
+        except Exception as error:  # noqa: BLE001 - whatever it is, the channel ends and nothing goes on
+            self._fail(error)
+
+    def _guard(self, act: Any) -> None:
+        if self._finishing:
+            return
+        try:
+            act()
+        except Exception as error:  # noqa: BLE001 - whatever it is, the channel ends and nothing goes on
+            self._fail(error)
+
+    def _perform(self, actions: list[Action]) -> None:
+        for action in actions:
+            match action:
+                case Save(stream, data):
+                    self._ledger.save(stream, data)
+                case Send(Stream.STDIN, data):
+                    self._to_target(data)
+                case Send(stream, data):
+                    self._client.send(stream, data)
+                case End(Stream.STDIN):
+                    self._to_target(None)
+                case End(_):
+                    self._client.send_eof()
+                case WakeAt(time):
+                    self._wake_at(time)
+                case Ask(command):
+                    self._spawn(self._decide(command))
+                case Open():
+                    self._spawn(self._open())
+                case Withdraw():
+                    self._spawn(self._withdraw())
+                case Exit(status):
+                    self._exit = (str(int(status)), None)
+                    self._finish()
+
+    def _to_target(self, data: bytes | None) -> None:
+        if self._target is None:
+            self._early.append(data)
+        elif data is None:
+            self._target.write_eof()
+        elif not self._target.is_closing():
+            self._target.write(data)
+
+    def _wake_at(self, time: float) -> None:
+        if self._wake is not None:
+            self._wake.cancel()
+        self._wake = self._loop.call_at(time, self._woken)
+
+    def _woken(self) -> None:
+        self._wake = None
+        self._guard(lambda: self._perform(self._pipeline.wake(self._loop.time())))
+
+    # What takes time
+
+    async def _decide(self, command: bytes) -> None:
+        verdict = await self._gate.judge(command)
+        await self._ledger.open(verdict)
+        decision = await self._gate.settle(command, verdict, self._resolve)
+        if isinstance(decision, Allowed) and verdict.action is RuleAction.APPROVE:
+            self._verdict = "approved"
+        self._resolve(decision)
+
+    def _resolve(self, decision: Decision) -> None:
+        if not self._finishing:
+            self._verdict = OUTCOMES.get(type(decision), self._verdict)
+            self._perform(self._pipeline.resolve(decision, self._loop.time()))
+
+    async def _withdraw(self) -> None:
+        await self._gate.withdraw()
+
+    async def _open(self) -> None:
+        await self._ledger.open(None)
+        target = self._services.ruling.config.targets[self._grant.target]
+        env = {name: value for name, value in self._request.env if not name.startswith("BASTION_")}
+        channel = await self._pool.use(
+            self._grant, target, lambda connection: open_target(connection, self._request, env, self)
+        )
+        if self._finishing:
+            channel.close()
+            return
+        self._target = channel
+        early, self._early = self._early, []
+        for data in early:
+            self._to_target(data)
+        self._client.read(True)
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        async def guarded() -> None:
+            try:
+                await work
+            except Exception as error:  # noqa: BLE001 - whatever it is, the channel ends and nothing goes on
+                self._fail(error)
+
+        task = self._loop.create_task(guarded())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    # The end
+
+    def _fail(self, error: Exception) -> None:
+        """End the channel with a line for the user; what went wrong is logged and journalled."""
+        if self._finishing:
+            return
+        text, detail = _explain(error)
+        log.warning("session %s fails closed: %s", self._ledger.session_id, detail, exc_info=_unexpected(error))
+        self._exit = (str(int(_failed_status(error))), None)
+        try:
+            actions = self._pipeline.note(f"bastion: {text}")
+            if isinstance(error, RecordingError):  # nothing can be saved any more, but the user is told why
+                actions = [action for action in actions if not isinstance(action, Save)]
+            self._perform(actions)
+        except Exception:  # noqa: BLE001 - the channel ends either way
+            log.warning("session %s: the last message could not be sent", self._ledger.session_id)
+        self._finish(failed=detail)
+
+    def _finish(self, failed: str = "") -> None:
+        if self._finishing:
+            return
+        if not failed:
+            self._guard(lambda: self._perform(self._pipeline.finish(self._loop.time())))
+            if self._finishing:  # flushing failed, and ended the channel by itself
+                return
+        self._finishing = True
+        if self._wake is not None:
+            self._wake.cancel()
+        for task in self._tasks:
+            if task is not asyncio.current_task():
+                task.cancel()
+        if self._target is not None:
+            self._target.close()
+        self._services.live.remove(self._ledger.session_id)
+        task = self._loop.create_task(self._close_books(failed))
+        _closing.add(task)
+        task.add_done_callback(_closing.discard)
+
+    async def _close_books(self, failed: str) -> None:
+        status, signal = self._exit
+        try:
+            if failed:
+                await self._ledger.failure("relay", failed)
+            await self._ledger.close(
+                exit_status=status,
+                verdict=self._verdict,
+                traffic=(self._traffic[0], self._traffic[1]),
+                masked=self._pipeline.masked(),
+            )
+        except (BastionError, RecordingError) as error:
+            log.error("session %s: its end could not be written down: %s", self._ledger.session_id, error)  # noqa: TRY400
+        finally:
+            if not self._client_gone:
+                self._client.exit(status, signal)
+
+
+_closing: set[asyncio.Task[None]] = (
+    set()
+)  # tasks that outlive their channel; the loop itself keeps only weak references
+
+
+def _explain(error: Exception) -> tuple[str, str]:
+    """Return what the user may read of an error, and what the log gets."""
+    if isinstance(error, BastionError):
+        return str(error), error.log
+    if isinstance(error, RecordingError):
+        return "this session can't be recorded any more, so it ends here; ask an administrator", str(error)
+    return "internal error, so this session ends here; the server's log has the details", repr(error)
+
+
+def _failed_status(error: Exception) -> ExitStatus:
+    """A target that does not answer looks as it does to plain ssh; what the bastion itself lacks now may be back soon."""
+    if isinstance(error, UnavailableError) and not isinstance(error, TargetUnreachable):
+        return ExitStatus.TRY_AGAIN
+    return ExitStatus.FAILED
+
+
+def _unexpected(error: Exception) -> bool:
+    return not isinstance(error, BastionError | RecordingError)

@@ -1,0 +1,49 @@
+"""What a channel needs of the rest of the bastion: one bundle, built by `app` and passed down.
+
+`Ruling` is everything that a reload of the configuration replaces at once; a channel keeps the ruling it began with.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from bastion.approvals import Approvals
+from bastion.auth.access import Access
+from bastion.auth.keys import ServerKeys
+from bastion.auth.oidc import Issuers
+from bastion.channel.live import Live
+from bastion.config import Config
+from bastion.journal import AuditLog
+from bastion.masking.masker import MaskingPolicy
+from bastion.policy.rules import RuleSet
+from bastion.reading import CommandReader
+from bastion.store.thread import StoreThread
+from bastion.target.dial import Dialer
+from recorder.storage import DiskStorage
+
+
+@dataclass(frozen=True, slots=True)
+class Ruling:
+    """What one version of bastion.toml says."""
+
+    config: Config
+    access: Access
+    rules: RuleSet
+    masking: MaskingPolicy
+    issuers: Issuers
+
+
+@dataclass(slots=True)
+class Services:
+    """The running parts of the bastion. `ruling` is replaced by a reload, all else stays."""
+
+    ruling: Ruling
+    keys: ServerKeys
+    reader: CommandReader
+    approvals: Approvals
+    audit: AuditLog
+    thread: StoreThread
+    recordings: DiskStorage
+    dialer: Dialer
+    live: Live
+    clock: Callable[[], datetime]

@@ -1,0 +1,89 @@
+"""The target's side of a session channel: opens it as the client asked, and hands everything to the relay."""
+
+from typing import Any, Protocol
+
+import asyncssh
+
+from bastion.channel.requests import ChannelRequest
+from bastion.model import ChannelKind, Stream
+from bastion.transport import PACKET, WINDOW
+
+
+class TargetEvents(Protocol):
+    """What the relay wants to know of the target."""
+
+    def target_data(self, stream: Stream, data: bytes) -> None:
+        """Bytes came from the target."""
+
+    def target_eof(self) -> None:
+        """The target sends no more."""
+
+    def target_exit(self, status: str, signal: tuple[bool, str, str] | None) -> None:
+        """The command ended: a number, or a signal's name with (core dumped, message, language)."""
+
+    def target_closed(self, error: Exception | None) -> None:
+        """The channel is gone."""
+
+    def target_congested(self, congested: bool) -> None:
+        """The target does, or does no longer, take bytes as fast as they come."""
+
+
+class TargetSession(asyncssh.SSHClientSession[bytes]):
+    """asyncssh's callbacks, in the relay's words."""
+
+    def __init__(self, events: TargetEvents) -> None:
+        self._events = events
+
+    def data_received(self, data: bytes, datatype: int | None) -> None:
+        """Bytes from the target; extended data (RFC 4254 section 5.2) is stderr."""
+        self._events.target_data(Stream.STDERR if datatype else Stream.STDOUT, data)
+
+    def eof_received(self) -> bool:
+        """EOF from the target; True keeps our direction open."""
+        self._events.target_eof()
+        return True
+
+    def exit_status_received(self, status: int) -> None:
+        """An exit status (RFC 4254 section 6.10)."""
+        self._events.target_exit(str(status), None)
+
+    def exit_signal_received(self, signal: str, core_dumped: bool, msg: str, lang: str) -> None:
+        """An exit signal (RFC 4254 section 6.10)."""
+        self._events.target_exit(f"SIG{signal}", (core_dumped, msg, lang))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The channel closed."""
+        self._events.target_closed(exc)
+
+    def pause_writing(self) -> None:
+        """The channel's send buffer is full."""
+        self._events.target_congested(True)
+
+    def resume_writing(self) -> None:
+        """The channel's send buffer has room again."""
+        self._events.target_congested(False)
+
+
+async def open_target(
+    connection: asyncssh.SSHClientConnection, request: ChannelRequest, env: dict[str, str], events: TargetEvents
+) -> asyncssh.SSHClientChannel[bytes]:
+    """Open a session channel on the target, with the client's terminal and command, byte for byte.
+
+    Raises asyncssh.ChannelOpenError where the target refuses the channel or the request.
+    """
+    options: dict[str, Any] = {}
+    if (terminal := request.terminal) is not None:
+        options["request_pty"] = "force"
+        options["term_type"] = terminal.term
+        options["term_size"] = (terminal.columns, terminal.rows, terminal.width, terminal.height)
+        options["term_modes"] = dict(terminal.modes)
+    else:
+        options["request_pty"] = False
+    if request.kind is ChannelKind.EXEC:
+        options["command"] = request.command
+    elif request.kind is not ChannelKind.SHELL:
+        options["subsystem"] = request.command.decode("ascii")
+    channel, _ = await connection.create_session(
+        lambda: TargetSession(events), env=env, encoding=None, window=WINDOW, max_pktsize=PACKET, **options
+    )
+    return channel

@@ -1,0 +1,118 @@
+"""asyncssh's server connection with the few changes a bastion needs. Everything that leans on internals of asyncssh
+stands here, and `tests/bastion/door/test_connection.py` notices when a new asyncssh changes them.
+
+Changed: who a certificate speaks for is decided by `bastion.auth` alone, from the key that *signed* (an offer without
+a signature proves nothing); strict key exchange is required (CVE-2023-48795); RSA signatures over SHA-1 are refused;
+the number of tries is bounded; commands that are no UTF-8 pass; options are not evaluated anew for each login.
+"""
+
+import asyncio
+from collections.abc import Callable
+
+import asyncssh
+from asyncssh.packet import SSHPacket, String
+from asyncssh.public_key import decode_ssh_certificate
+
+from bastion.model import Identity
+from bastion.transport import DEVICE_LOGIN_SECONDS, PACKET, WINDOW
+
+MAX_TRIES = 20  # authentication requests a connection
+_WEAK_SIGNATURES = (b"ssh-rsa", b"ssh-dss")
+
+
+class BastionChannel(asyncssh.SSHServerChannel[bytes]):
+    """A session channel whose exec string may hold any bytes (RFC 4254 section 6.5 does not ask for UTF-8)."""
+
+    def _process_exec_request(self, packet: SSHPacket) -> bool:
+        command = packet.get_string()
+        packet.check_end()
+        return bool(self._start_session(command=command.decode("utf-8", "surrogateescape")))
+
+
+class BastionServer(asyncssh.SSHServer):
+    """What `DoorConnection` asks of its owner beyond asyncssh's own callbacks."""
+
+    async def prove(self, certificate: bytes) -> Identity | None:
+        """Return who the certificate speaks for, or None where it opens nothing here."""
+        raise NotImplementedError
+
+    def proven(self, identity: Identity) -> None:
+        """The client holds the certificate's private key."""
+        raise NotImplementedError
+
+
+class DoorConnection(asyncssh.SSHServerConnection):
+    """A connection at the door, or nested in a channel of one."""
+
+    _owner: BastionServer
+    _tries = 0
+
+    async def reload_config(self) -> None:
+        """Keep the options: they depend on nothing that a login could change."""
+
+    def choose_server_host_key(self, peer_host_key_algs: object) -> bool:
+        """Refuse clients without strict key exchange before any key is used."""
+        if not self._strict_kex:
+            raise asyncssh.KeyExchangeFailed("strict key exchange is required; use OpenSSH 9.6 or later, or its fixes")
+        return super().choose_server_host_key(peer_host_key_algs)  # type: ignore[arg-type] # a list of names
+
+    async def validate_public_key(self, username: str, key_data: bytes, msg: bytes, signature: bytes) -> bool:
+        """Accept a certificate of ours, and once it signed, take its identity."""
+        self._tries += 1
+        if self._tries > MAX_TRIES:
+            raise asyncssh.DisconnectError(asyncssh.DISC_NO_MORE_AUTH_METHODS_AVAILABLE, "Too many tries")
+        try:
+            certificate = decode_ssh_certificate(key_data)
+        except (asyncssh.KeyImportError, ValueError):
+            return False
+        identity = await self._owner.prove(key_data)
+        if identity is None:
+            return False
+        if not msg:
+            return True
+        if SSHPacket(signature).get_string() in _WEAK_SIGNATURES:
+            return False
+        key = certificate.key
+        key.set_touch_required(True)
+        if not key.verify(String(self._session_id) + msg, signature):
+            return False
+        self._owner.proven(identity)
+        return True
+
+    def public_key_auth_supported(self) -> bool:
+        """Offer certificates always."""
+        return True
+
+    def wait_for_person(self) -> None:
+        """Give this login the time a person in a browser needs."""
+        self._cancel_login_timer()
+        loop = asyncio.get_running_loop()
+        self._login_timer = loop.call_later(DEVICE_LOGIN_SECONDS, self._login_timer_callback)
+
+    def bastion_channel(self) -> BastionChannel:
+        """Return a new session channel: bytes, no line editor."""
+        return BastionChannel(
+            self,
+            asyncio.get_running_loop(),
+            allow_pty=True,
+            line_editor=False,
+            line_echo=False,
+            line_history=0,
+            max_line_length=0,
+            encoding=None,
+            errors="strict",
+            window=WINDOW,
+            max_pktsize=PACKET,
+        )
+
+
+def make_connection(
+    options: asyncssh.SSHServerConnectionOptions, server: Callable[[], BastionServer]
+) -> DoorConnection:
+    """Return a connection that serves whatever transport it is given: a socket, or a channel (RFC 4254 section 7.2).
+
+    `server` makes its owner, so that many connections can share one set of options.
+    """
+    connection = DoorConnection(asyncio.get_running_loop(), options)
+    connection._protocol_factory = server  # noqa: SLF001 - this module is where asyncssh's internals are touched
+    return connection

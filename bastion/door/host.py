@@ -1,0 +1,132 @@
+"""What all connections at the door share: the listener, the limits, nested servers and the control plane's consoles."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from typing import Any
+
+import asyncssh
+
+from bastion.audit import EventType
+from bastion.auth.authority import HostAuthority
+from bastion.channel.services import Services
+from bastion.config import Address, Target
+from bastion.control.services import Control, ControlServices
+from bastion.control.terminal import Terminal
+from bastion.door.connection import DoorConnection, make_connection
+from bastion.door.console import Console
+from bastion.door.inner import InnerServers
+from bastion.door.limits import DoorLimits
+from bastion.door.notes import note
+from bastion.door.options import server_options
+from bastion.door.signing import LOGIN, sign_for
+from bastion.errors import ConfigError, UnavailableError
+from bastion.session.connection import ClientConnection
+
+log = logging.getLogger(__name__)
+
+BACKLOG = 512
+
+RunCommand = Callable[[str, Control, Terminal], Awaitable[int]]
+
+
+class DoorHost:
+    """The door of one process.
+
+    Parameters
+    ----------
+    services: the running parts.
+    control: what the control plane works with.
+    run_command: runs one control-plane command line (the CLI, injected by `app`).
+    """
+
+    def __init__(self, services: Services, control: ControlServices, run_command: RunCommand) -> None:
+        self.services = services
+        self.limits = DoorLimits()
+        self._control = control
+        self._run_command = run_command
+        self._authority = HostAuthority(services.keys.host_ca)
+        self._inner = InnerServers(services.keys.host_key, self._authority)
+        self._options: asyncssh.SSHServerConnectionOptions | None = None
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    async def prepare(self) -> None:
+        """Make the host certificate and options for connections to come. Called at start and at each reload."""
+        names = self.services.ruling.config.server.names
+        certificate = self._authority.certify(self.services.keys.host_key, names, self.services.clock())
+        self._options = await server_options(self.services.keys.host_key, certificate)
+
+    async def listen(self, address: Address, server: Callable[[], Any]) -> tuple[asyncio.Server, int]:
+        """Accept connections at an address; return the listener and its port. `server` makes a connection's owner."""
+        loop = asyncio.get_running_loop()
+
+        def connection() -> DoorConnection:
+            assert self._options is not None
+            return make_connection(self._options, server)
+
+        try:
+            listener = await loop.create_server(connection, address.host, address.port, backlog=BACKLOG)
+        except OSError as error:
+            raise ConfigError(
+                f"server.listen: cannot listen on {address.host} port {address.port}: {error.strerror or error}"
+            ) from error
+        return listener, listener.sockets[0].getsockname()[1]
+
+    def spawn(self, work: Coroutine[Any, Any, Any]) -> None:
+        """Run something that nobody waits for; failures are logged."""
+
+        async def guarded() -> None:
+            try:
+                await work
+            except Exception:
+                log.exception("a background task failed")
+
+        task = asyncio.get_running_loop().create_task(guarded())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def settle(self, seconds: float) -> None:
+        """Wait until what was spawned is done, at most so long."""
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=seconds)
+
+    # Who comes and goes
+
+    async def welcome(self, client: ClientConnection) -> None:
+        """Journal that a client is in. A client that can't be journalled does not stay."""
+        self.services.live.connected(client)
+        try:
+            await note(self.services, EventType.CONNECTION_OPEN, client, serial=str(client.serial))
+        except UnavailableError as error:
+            log.error("connection refused: %s", error.log)  # noqa: TRY400 - the cause is in the text
+            client.disconnect(by="the bastion, whose journal can't be written; try again later")
+
+    async def goodbye(self, client: ClientConnection) -> None:
+        """Journal that a client is gone, and close what it used."""
+        self.services.live.disconnected(client)
+        await client.close()
+        await note(self.services, EventType.CONNECTION_CLOSE, client)
+
+    # What clients open
+
+    def reachable(self, client: ClientConnection) -> Sequence[Target]:
+        """Return the targets a client may reach by some login."""
+        lines = self.services.ruling.access.reachable(client.identity)
+        return [line.target for line in lines if line.access == "granted"]
+
+    async def jump(self, client: ClientConnection, target: str) -> asyncssh.SSHTCPSession[bytes]:
+        """Return the ssh server that a jump to a target ends in; asyncssh lets a connection be a channel's session."""
+        connection: Any = await self._inner.open(client, target, self.services.clock())
+        session: asyncssh.SSHTCPSession[bytes] = connection
+        return session
+
+    def console(self, client: ClientConnection) -> Console:
+        """Return a channel to the control plane."""
+        control = Control(client.identity, self._control)
+
+        async def work(command: str, terminal: Console) -> int:
+            if command.split()[:1] == [LOGIN]:
+                return await sign_for(self.services, self.limits, client, terminal)
+            return await self._run_command(command, control, terminal)
+
+        return Console(work)

@@ -1,0 +1,42 @@
+"""How many may stand at the door unproven at once: in all, from one address, and with a person in a browser.
+
+A plain object without a clock; the door tells it who comes and who goes.
+"""
+
+from collections import Counter
+
+MAX_UNPROVEN = 256
+MAX_UNPROVEN_ADDRESS = 64
+MAX_AT_BROWSER = 64
+
+
+class DoorLimits:
+    """Counts connections that have not proven who they are."""
+
+    def __init__(self) -> None:
+        self._unproven: Counter[str] = Counter()
+        self._at_browser = 0
+
+    def admit(self, address: str) -> bool:
+        """Count a connection in; False where there are too many, and it is not counted."""
+        if self._unproven.total() >= MAX_UNPROVEN or self._unproven[address] >= MAX_UNPROVEN_ADDRESS:
+            return False
+        self._unproven[address] += 1
+        return True
+
+    def leave(self, address: str) -> None:
+        """Count a connection out: it is proven, or gone."""
+        self._unproven[address] -= 1
+        if self._unproven[address] <= 0:
+            del self._unproven[address]
+
+    def to_browser(self) -> bool:
+        """Count a login that waits for a person in; False where there are too many."""
+        if self._at_browser >= MAX_AT_BROWSER:
+            return False
+        self._at_browser += 1
+        return True
+
+    def from_browser(self) -> None:
+        """Count such a login out."""
+        self._at_browser -= 1

@@ -1,0 +1,194 @@
+"""The ssh server at the door: proves who calls, then opens channels to targets or to the control plane.
+
+On this hop the user name says nothing about identity. `login%target` as user name makes session channels go to that
+target; any other name gets the control plane. Channels to hosts (`-J`, `-W`, `-L`) are taken for names of ssh targets
+alone and end in a server of ours; nothing is ever piped.
+"""
+
+import logging
+from typing import NoReturn
+
+import asyncssh
+
+from bastion.audit import EventType
+from bastion.auth.access import DENIED
+from bastion.auth.certificate import identify
+from bastion.channel.client import ClientSession
+from bastion.door.connection import BastionChannel, BastionServer, DoorConnection
+from bastion.door.console import Console
+from bastion.door.host import DoorHost
+from bastion.door.login import Challenge, LoginExchange
+from bastion.door.notes import note, note_login, note_refused_login
+from bastion.errors import BastionError, LoginError, UnavailableError
+from bastion.model import Identity
+from bastion.session.connection import ClientConnection, Way
+
+log = logging.getLogger(__name__)
+
+SSH_PORT = 22
+
+
+class OuterServer(BastionServer):
+    """Serves one client at the door."""
+
+    def __init__(self, host: DoorHost) -> None:
+        self._host = host
+        self._connection: DoorConnection | None = None
+        self._address = ""
+        self._counted = False
+        self._at_browser = False
+        self._username = ""
+        self._identity: Identity | None = None
+        self._exchange: LoginExchange | None = None
+        self._client: ClientConnection | None = None
+
+    # Coming and going
+
+    def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
+        """Count the client in, or turn it away before it gets a byte."""
+        assert isinstance(conn, DoorConnection)
+        self._connection = conn
+        self._address = str(conn.get_extra_info("peername")[0])
+        if not self._host.limits.admit(self._address):
+            raise ConnectionRefusedError("too many connections that have not logged in")
+        self._counted = True
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - gone is gone
+        """Free everything."""
+        self._count_out()
+        if self._client is not None:
+            self._host.spawn(self._host.goodbye(self._client))
+
+    def _count_out(self) -> None:
+        if self._counted:
+            self._counted = False
+            self._host.limits.leave(self._address)
+        if self._at_browser:
+            self._at_browser = False
+            self._host.limits.from_browser()
+
+    # Who is calling
+
+    def begin_auth(self, username: str) -> bool:
+        """Start anew: nothing proven under another name counts. Authentication is always needed here."""
+        self._username = username
+        self._identity = None
+        self._exchange = None
+        return True
+
+    async def prove(self, certificate: bytes) -> Identity | None:
+        """Return who a certificate speaks for; None, with the reason in the log alone, where it opens nothing."""
+        services = self._host.services
+        try:
+            identity = identify(certificate, services.keys.user_ca, self._address, services.clock())
+            revoked = await services.thread.run(services.thread.store.certificates.is_revoked, identity.serial)
+        except UnavailableError as error:
+            self._turn_away(error)
+        except LoginError as error:
+            await self._note_refusal("certificate", error.log)
+            return None
+        if revoked:
+            await self._note_refusal("certificate", f"serial {identity.serial} is revoked or was never issued")
+            return None
+        return identity
+
+    async def _note_refusal(self, how: str, why: str) -> None:
+        log.info("%s from %s refused: %s", how, self._address, why)
+        await note_refused_login(self._host.services, self._address, how, why)
+
+    def proven(self, identity: Identity) -> None:
+        """Take the identity of the certificate that signed."""
+        self._identity = identity
+
+    def kbdint_auth_supported(self) -> bool:
+        """Offer the login exchange."""
+        return True
+
+    async def get_kbdint_challenge(self, username: str, lang: str, submethods: str) -> Challenge:  # noqa: ARG002
+        """Start a login exchange."""
+        services = self._host.services
+        self._exchange = LoginExchange(services.ruling.issuers, services.clock, self._to_browser)
+        try:
+            return await self._exchange.challenge(submethods)
+        except BastionError as error:
+            await self._refuse_login(error)
+
+    async def validate_kbdint_response(self, username: str, responses: list[str]) -> Challenge | bool:  # noqa: ARG002
+        """Go on with the exchange."""
+        exchange = self._exchange
+        assert exchange is not None
+        try:
+            outcome = await exchange.answer(responses)
+        except BastionError as error:
+            await self._refuse_login(error)
+        if outcome is True and self._exchange is exchange and exchange.identity is not None:
+            await note_login(self._host.services, exchange.identity, self._address)
+            self._identity = exchange.identity
+        return outcome
+
+    async def auth_completed(self) -> None:
+        """Welcome the client."""
+        self._count_out()
+        assert self._identity is not None
+        assert self._connection is not None
+        self._client = ClientConnection(self._host.services, self._identity, self._address, self._connection)
+        await self._host.welcome(self._client)
+
+    def _to_browser(self) -> None:
+        if not self._host.limits.to_browser():
+            raise UnavailableError("too many people are logging in at this moment; try again in a minute")
+        self._at_browser = True
+        assert self._connection is not None
+        self._connection.wait_for_person()
+
+    async def _refuse_login(self, error: BastionError) -> NoReturn:
+        await self._note_refusal("login", error.log)
+        self._turn_away(error)
+
+    def _turn_away(self, error: BastionError) -> NoReturn:
+        """Say why, and end the connection: another try would only start the same thing again."""
+        assert self._connection is not None
+        self._connection.send_auth_banner(f"bastion: {error}\n")
+        raise asyncssh.DisconnectError(asyncssh.DISC_NO_MORE_AUTH_METHODS_AVAILABLE, str(error))
+
+    # Which channels open
+
+    def session_requested(self) -> tuple[BastionChannel, ClientSession | Console]:
+        """Open a channel to the target named in the user name, or to the control plane."""
+        assert self._connection is not None
+        assert self._client is not None
+        login, separator, target = self._username.rpartition("%")
+        session: ClientSession | Console
+        session = self._client.channel(Way(target, login)) if separator else self._host.console(self._client)
+        return self._connection.bastion_channel(), session
+
+    async def connection_requested(
+        self,
+        dest_host: str,
+        dest_port: int,
+        orig_host: str,
+        orig_port: int,  # noqa: ARG002 - asyncssh's signature
+    ) -> asyncssh.SSHTCPSession[bytes]:
+        """Be the ssh server a jump is meant for; refuse everything else with one and the same answer."""
+        assert self._client is not None
+        host = self._host
+        target = next((t for t in host.reachable(self._client) if t.name == dest_host), None)
+        if target is None or target.protocol != "ssh" or dest_port not in (SSH_PORT, target.address.port):
+            await note(host.services, EventType.ACCESS_DENIED, self._client, target=dest_host[:200], port=dest_port)
+            raise asyncssh.ChannelOpenError(asyncssh.OPEN_ADMINISTRATIVELY_PROHIBITED, DENIED)
+        return await host.jump(self._client, target.name)
+
+    async def server_requested(self, listen_host: str, listen_port: int) -> bool:
+        """Refuse remote forwards on the bastion itself."""
+        assert self._client is not None
+        forward = f"{listen_host[:200]}:{listen_port}"
+        await note(self._host.services, EventType.ACCESS_DENIED, self._client, forward=forward)
+        return False
+
+    def unix_connection_requested(self, dest_path: str) -> bool:  # noqa: ARG002
+        """Refuse: there is no socket of the bastion's to reach."""
+        return False
+
+    def unix_server_requested(self, listen_path: str) -> bool:  # noqa: ARG002
+        """Refuse remote forwards of sockets."""
+        return False

@@ -1,0 +1,131 @@
+"""What the pipeline asks the relay to do. Nothing else has effects.
+
+Actions are performed in list order, so "recorded before relayed" is the order of a list.
+"""
+
+from dataclasses import dataclass
+from enum import Enum
+
+from bastion.model import Stream
+
+
+@dataclass(frozen=True, slots=True)
+class Save:
+    """Write these bytes of a stream to the recording. They are masked already."""
+
+    stream: Stream
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Pass these bytes on: STDIN to the target, the others to the client."""
+
+    stream: Stream
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """Half-close: nothing more comes on STDIN (to the target) or STDOUT (to the client)."""
+
+    stream: Stream
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """Find out what the rules, and a person where they say so, decide on exactly these bytes; then `resolve`."""
+
+    command: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """Open the target's side of the channel; not one byte has reached it before."""
+
+
+@dataclass(frozen=True, slots=True)
+class WakeAt:
+    """Call `wake` at this time, unless asked anew before then. Seconds, on the same clock as `now`."""
+
+    time: float
+
+
+@dataclass(frozen=True, slots=True)
+class Withdraw:
+    """The client gave up waiting for a decision."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """End the channel with this exit status."""
+
+    status: int
+
+
+Action = Save | Send | End | Ask | Open | WakeAt | Withdraw | Exit
+
+
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """Decision: the command may run, by rule or by an approval."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeniedByRule:
+    """Decision: a rule says no."""
+
+    rule: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Not yet a decision: people were asked, and have until this RFC 3339 time."""
+
+    approval: str
+    rule: str
+    approvers: tuple[str, ...]
+    until: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeniedByPerson:
+    """Decision: a person said no."""
+
+    approval: str
+    who: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unanswered:
+    """Nobody answered in time, or the client does not wait; the approval stays open."""
+
+    approval: str
+
+
+@dataclass(frozen=True, slots=True)
+class Lapsed:
+    """The approval expired, or somebody else used it."""
+
+    approval: str
+
+
+@dataclass(frozen=True, slots=True)
+class Withdrawn:
+    """The requester took the request back."""
+
+    approval: str
+
+
+Decision = Allowed | DeniedByRule | Waiting | DeniedByPerson | Unanswered | Lapsed | Withdrawn
+
+
+class ExitStatus(int, Enum):
+    """Exit statuses the bastion itself gives an ssh channel (see the contract)."""
+
+    DENIED = 126
+    TRY_AGAIN = 75
+    INTERRUPTED = 130
+    FAILED = 255

@@ -1,0 +1,114 @@
+"""Masking within a pipeline: one masker a stream, and when a held value is looked at again.
+
+Not the masking itself (that is `bastion.masking`); this only keeps the timing: after a pause in the output, what a
+masker still holds is released as far as its budget allows, so that prompts and dialogues never stall.
+"""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from bastion.model import Stream
+
+# A person waits for an echo; a program's output that pauses in the middle of a word can wait longer.
+TERMINAL_PAUSE = 0.03
+PROGRAM_PAUSE = 0.25
+STRONG_PAUSE = 0.4
+
+
+class Masker(Protocol):
+    """What the pipeline needs of `bastion.masking.stream.StreamMasker`."""
+
+    @property
+    def held(self) -> int:
+        """Bytes held back now."""
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """Masked values so far, by type."""
+
+    def feed(self, data: bytes) -> bytes:
+        """Take bytes, return what is decided."""
+
+    def idle(self) -> bytes:
+        """Return what may go after a pause."""
+
+    def end(self) -> bytes:
+        """Return the rest, decided with the end as boundary."""
+
+    def typed(self, data: bytes) -> None:
+        """Note bytes the client just sent, so that their echo is not delayed."""
+
+
+class Masking:
+    """The maskers of one channel. Streams without one pass as they are.
+
+    The masker of STDIN, where there is one, serves the recording alone: the target gets what the client sent.
+    """
+
+    def __init__(self, maskers: Mapping[Stream, Masker], *, terminal: bool) -> None:
+        self._maskers = dict(maskers)
+        self._terminal = terminal
+        # The first pause frees what may be freed, the second has strong remainders masked.
+        self._pauses = (TERMINAL_PAUSE if terminal else PROGRAM_PAUSE, STRONG_PAUSE)
+        self._wakes: dict[Stream, tuple[float, int]] = {}
+        self._ended: dict[str, int] = {}
+
+    def feed(self, stream: Stream, data: bytes, now: float) -> bytes:
+        """Return the masked bytes of a stream that may go on now."""
+        masker = self._maskers.get(stream)
+        if masker is None:
+            return data
+        out = masker.feed(data)
+        self._plan(stream, masker, now, stage=0)
+        return out
+
+    def typed(self, data: bytes) -> None:
+        """Tell the terminal's masker what was just typed."""
+        if self._terminal and (masker := self._maskers.get(Stream.STDOUT)) is not None:
+            masker.typed(data)
+
+    def wake(self, now: float) -> list[tuple[Stream, bytes]]:
+        """Return what streams that were silent long enough may release."""
+        released: list[tuple[Stream, bytes]] = []
+        for stream, (due, stage) in list(self._wakes.items()):
+            if due > now:
+                continue
+            masker = self._maskers[stream]
+            if out := masker.idle():
+                released.append((stream, out))
+            self._plan(stream, masker, now, stage=stage + 1)
+        return released
+
+    def end(self, stream: Stream) -> bytes:
+        """Return the rest of a stream that ended."""
+        self._wakes.pop(stream, None)
+        masker = self._maskers.pop(stream, None)
+        if masker is None:
+            return b""
+        out = masker.end()
+        if stream is not Stream.STDIN:
+            _add(self._ended, masker.counts)
+        return out
+
+    def next_wake(self) -> float | None:
+        """Return when `wake` should be called next, or None."""
+        return min((due for due, _ in self._wakes.values()), default=None)
+
+    def counts(self) -> dict[str, int]:
+        """Return how many values were masked for the client, by type."""
+        totals = dict(self._ended)
+        for stream, masker in self._maskers.items():
+            if stream is not Stream.STDIN:
+                _add(totals, masker.counts)
+        return totals
+
+    def _plan(self, stream: Stream, masker: Masker, now: float, *, stage: int) -> None:
+        if masker.held and stage < len(self._pauses):
+            self._wakes[stream] = (now + self._pauses[stage], stage)
+        else:
+            self._wakes.pop(stream, None)
+
+
+def _add(totals: dict[str, int], counts: Mapping[str, int]) -> None:
+    for kind, number in counts.items():
+        totals[kind] = totals.get(kind, 0) + number

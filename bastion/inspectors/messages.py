@@ -1,0 +1,31 @@
+"""The lines a caller reads when a command does not simply run. Fixed by the contract; one place for all of them.
+
+What people wrote (rule reasons, names) is shown with control characters made visible, so that it can't forge a line.
+"""
+
+from bastion.inspectors.actions import DeniedByPerson, DeniedByRule, Lapsed, Unanswered, Waiting, Withdrawn
+
+Worded = DeniedByRule | DeniedByPerson | Waiting | Unanswered | Lapsed | Withdrawn
+
+
+def wording(decision: Worded) -> str:
+    """Return the line for a decision, without a line end."""
+    match decision:
+        case DeniedByRule(rule, reason):
+            return f"bastion: denied by rule {visible(rule)}: {visible(reason)}"
+        case DeniedByPerson(approval, who, reason):
+            return f"bastion: approval {approval} denied by {visible(who)}: {visible(reason)}"
+        case Waiting(approval, rule, approvers, until):
+            groups = ",".join(visible(group) for group in approvers)
+            return f"bastion: waiting for approval {approval} (rule {visible(rule)}, approvers {groups}, until {until})"
+        case Unanswered(approval):
+            return f"bastion: approval {approval} is still open; run the same command again once it is approved"
+        case Lapsed(approval):
+            return f"bastion: approval {approval} is used up or expired; run the command again to ask anew"
+        case Withdrawn(approval):
+            return f"bastion: approval {approval} withdrawn"
+
+
+def visible(text: str) -> str:
+    """Return the text with everything but printable characters escaped; str.isprintable refuses bidi controls too."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

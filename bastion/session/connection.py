@@ -1,0 +1,133 @@
+"""One authenticated client connection: who it is, and the channels to targets it opens.
+
+All channels, through `-J` as well as through `login%target`, share this object and its connections to targets.
+"""
+
+import asyncio
+import logging
+import secrets
+from dataclasses import dataclass
+
+import asyncssh
+
+from bastion.audit import Event, EventType
+from bastion.channel.client import ClientSession
+from bastion.channel.ledger import Ledger, Origin
+from bastion.channel.masks import build_masking
+from bastion.channel.relay import Relay
+from bastion.channel.requests import ChannelRequest
+from bastion.channel.services import Services
+from bastion.errors import AccessDenied, UnavailableError
+from bastion.inspectors.messages import visible
+from bastion.inspectors.pipeline import Pipeline
+from bastion.model import Action, ChannelKind, Grant, Identity
+from bastion.protocols.base import Codec
+from bastion.protocols.exec import ExecCodec
+from bastion.protocols.shell import ShellCodec
+from bastion.target.pool import TargetPool
+
+log = logging.getLogger(__name__)
+
+ENV_NAMES = ("LANG", "LC_", "BASTION_")  # beginnings of the names a client may set
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """Where a channel wants to go: a target's name and a login on it, as the client typed them."""
+
+    target: str
+    login: str
+
+
+class ClientConnection:
+    """A client whose identity is proven. `transport` is the connection at the door, which is cut to disconnect it."""
+
+    def __init__(
+        self, services: Services, identity: Identity, address: str, transport: asyncssh.SSHServerConnection
+    ) -> None:
+        self.identity = identity
+        self.origin = Origin(secrets.token_hex(8), address)
+        self._services = services
+        self._transport = transport
+        self._pool = TargetPool(services.dialer)
+        self._notes: set[asyncio.Task[None]] = set()
+
+    @property
+    def serial(self) -> int:
+        """The serial of the certificate that opened the connection, 0 without one."""
+        return self.identity.serial
+
+    def channel(self, way: Way) -> ClientSession:
+        """Return the session object for a channel to a target; who may do what is decided once it begins."""
+        return ClientSession(lambda request, client: self._relay(way, request, client))
+
+    def disconnect(self, *, by: str) -> None:
+        """Close the connection with every channel in it."""
+        self._transport.disconnect(asyncssh.DISC_BY_APPLICATION, f"disconnected by {visible(by)}")
+
+    async def close(self) -> None:
+        """Close the connections to targets."""
+        await self._pool.close()
+
+    def _relay(self, way: Way, request: ChannelRequest, client: ClientSession) -> Relay:
+        try:
+            grant = self._grant(way, request)
+        except AccessDenied as error:
+            self._note_refusal(way, request, error)
+            raise
+        services = self._services
+        request = _allowed_env(request)
+        terminal = request.terminal is not None
+        masking = build_masking(services.ruling, grant, terminal=terminal)
+        pipeline = Pipeline(codec_for(request, grant), masking, terminal=terminal, record_input=not terminal)
+        ledger = Ledger(services, grant, self.origin, request)
+        return Relay(services, grant, request, pipeline, ledger, self._pool, client)
+
+    def _grant(self, way: Way, request: ChannelRequest) -> Grant:
+        services = self._services
+        if self.identity.expires <= services.clock():
+            raise AccessDenied("your certificate expired meanwhile; run: bastion login")
+        grant = services.ruling.access.grant(self.identity, way.target, way.login)
+        if request.kind not in grant.channels:
+            raise AccessDenied(f"{request.kind} channels are not open to you on {way.target}")
+        return grant
+
+    def _note_refusal(self, way: Way, request: ChannelRequest, error: AccessDenied) -> None:
+        """Journal a refusal. Nothing waits for it: what is refused stays refused, written down or not."""
+        data = {
+            "target": way.target[:200],
+            "login": way.login[:200],
+            "channel": str(request.kind),
+            "command": request.command[:1000].decode("utf-8", "backslashreplace"),
+            "why": error.log,
+            "connection": self.origin.connection,
+            "address": self.origin.address,
+        }
+        event = Event(EventType.ACCESS_DENIED, self.identity.name, "", data)
+        task = asyncio.get_running_loop().create_task(self._record(event))
+        self._notes.add(task)
+        task.add_done_callback(self._notes.discard)
+
+    async def _record(self, event: Event) -> None:
+        try:
+            await self._services.audit.record(event)
+        except UnavailableError as failure:
+            log.error("a refusal could not be journalled: %s", failure.log)  # noqa: TRY400 - the cause is in the text
+
+
+def codec_for(request: ChannelRequest, grant: Grant) -> Codec:
+    """Return the codec that reads such a channel."""
+    terminal = request.terminal is not None
+    if request.kind is ChannelKind.EXEC:
+        return ExecCodec(request.command, terminal=terminal)
+    if request.kind is ChannelKind.SHELL and grant.default is Action.ALLOW:
+        return ShellCodec(terminal=terminal)
+    if request.kind is ChannelKind.SHELL:
+        # What is typed can't be held yet, so where not everything may run, the shell as a whole is asked about.
+        return ExecCodec(b"", terminal=terminal)
+    raise AccessDenied(f"the bastion does not relay {request.kind} channels")
+
+
+def _allowed_env(request: ChannelRequest) -> ChannelRequest:
+    kept = tuple((name, value) for name, value in request.env if name.startswith(ENV_NAMES))
+    return ChannelRequest(request.kind, request.command, request.terminal, kept)
