@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.lab import certificates
-from tests.lab.bastion import World
+from tests.lab.bastion import World, program
 from tests.lab.client import Client, Running
 from tests.lab.provider import Provider
 
@@ -100,12 +100,27 @@ def test_targets_are_those_one_may_reach(alice: Client, people: dict[str, Client
 
 
 def test_ssh_config_works_as_printed(stranger: Client, world: World) -> None:
-    """What `bastion ssh-config` prints is enough for ssh, once put where it says."""
+    """What `bastion ssh-config` prints is all that stock ssh needs, without a question."""
     stranger.sign_in(world.people.token("alice"))
     printed = stranger.cli("ssh-config")
     assert printed.status == 0, printed.errors
-    assert f"@cert-authority * {world.bastion.host_ca}" in printed.text or world.bastion.host_ca in printed.text
-    assert str(world.bastion.port) in printed.text
+    lines = printed.text.splitlines()
+    config, known_hosts = stranger.folder / "printed_config", stranger.folder / "printed_known_hosts"
+    config.write_text("\n".join(line for line in lines if not line.startswith("@")) + "\n", encoding="utf-8")
+    known_hosts.write_text("\n".join(line for line in lines if line.startswith("@")) + "\n", encoding="utf-8")
+    ours = ["-F", str(config), "-i", str(stranger.key), "-o", "IdentityAgent=none", "-o", "BatchMode=yes"]
+    trust = ["-o", f"UserKnownHostsFile={known_hosts}", "-o", "GlobalKnownHostsFile=none", "-o", "UpdateHostKeys=no"]
+    # ProxyJump starts a second ssh, which sees the configuration file but not our options.
+    jump = ["-o", f"ProxyCommand=ssh {' '.join(ours + trust)} -W %h:%p bastion"]
+    assert stranger.run(["ssh", *ours, *trust, "bastion", "whoami"]).status == 0
+    done = stranger.run(["ssh", *ours, *trust, *jump, f"{world.login}@web-1", "exit 3"])
+    assert (done.status, done.errors) == (3, "")
+
+
+def test_client_toml(alice: Client) -> None:
+    """Server, key and known hosts may stand in client.toml."""
+    done = alice.run([program("bastion"), "whoami", "--json"])
+    assert (done.status, json.loads(done.out)["identity"]) == (0, "alice")
 
 
 def _altered(token: str, part: int, **claims: object) -> str:

@@ -68,7 +68,7 @@ def test_denied(reach: Reach, world: World) -> None:
     forbidden = world.scratch / "forbidden-file"
     done = reach(f"touch {forbidden}")
     assert (done.status, done.out) == (126, b"")
-    assert done.errors.splitlines() == ["bastion: denied by rule wipe: destroys the host"]
+    assert done.errors.splitlines() == ["bastion: denied by rule protected: not to be touched"]
     assert not forbidden.exists()
 
 
@@ -90,7 +90,7 @@ def test_denied_in_other_words(alice: Client, world: World, form: str) -> None:
     forbidden = world.scratch / "forbidden-words"
     done = alice.jump(f"{world.login}@web-1", form.format(path=forbidden))
     assert done.status == 126
-    assert done.said == ["bastion: denied by rule wipe: destroys the host"]
+    assert done.said == ["bastion: denied by rule protected: not to be touched"]
     assert not forbidden.exists()
 
 

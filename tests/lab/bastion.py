@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Self
 
@@ -101,8 +101,14 @@ control = ["replay", "audit"]
 [[rules]]
 name = "wipe"
 action = "deny"
-commands = ["rm -rf /", "mkfs.* **", "touch */forbidden*"]
+commands = ["rm -rf /", "mkfs.* **"]
 reason = "destroys the host"
+
+[[rules]]
+name = "protected"
+action = "deny"
+commands = ["touch */forbidden*"]
+reason = "not to be touched"
 
 [[rules]]
 name = "prod-change"
@@ -166,7 +172,8 @@ class Bastion:
 class World:
     """Providers, target and bastion, built in `folder` and taken down by `close`."""
 
-    def __init__(self, folder: Path, *, login: str = "", port: int = 0) -> None:
+    def __init__(self, folder: Path, *, login: str = "", tell: Callable[[str], None] = lambda _: None) -> None:
+        """Start everything. `login` is wanted as the account's name; `tell` is called with one line a part."""
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self._stops: list[Server | SSHD | Provider | Bastion | Account] = []
@@ -176,25 +183,29 @@ class World:
         self._silent = socket.socket()
         self._silent.bind(("127.0.0.1", 0))  # bound and never listening: connections are refused
         try:
-            self._build(login, port)
+            self._build(login, tell)
         except BaseException:
             self.close()
             raise
 
-    def _build(self, login: str, port: int) -> None:
+    def _build(self, login: str, tell: Callable[[str], None]) -> None:
         self.account = make_account(self.public, login)
         self._stops.append(self.account)
         self.people = Provider(self.folder / "people", PEOPLE)
         self._stops.append(self.people)
+        tell(f"identity provider of the people at {self.people.url}")
         self.agents = Provider(self.folder / "agents", AGENTS)
         self._stops.append(self.agents)
+        tell(f"identity provider of the agents at {self.agents.url}")
         home = self.folder / "bastion"
         home.mkdir(exist_ok=True)
         # sshd reads the CA at each login, so the bastion may create it later.
         self.target = SSHD(self.folder, "web-1", home / "hostkeys" / "target_ca.pub", [f"SetEnv PATH={self._path()}"])
         self._stops.append(self.target)
-        self.bastion = Bastion(home, self.config(port=port))
+        tell(f"target web-1: a stock sshd at 127.0.0.1:{self.target.port}, login {self.login}")
+        self.bastion = Bastion(home, self.config())
         self._stops.append(self.bastion)
+        tell(f"the bastion at 127.0.0.1:{self.bastion.port}, configured by {self.bastion.config}")
 
     def _path(self) -> str:
         """Lay the commands of the tests onto the target and return its PATH."""

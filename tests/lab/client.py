@@ -26,10 +26,10 @@ Host bastion
     Port {port}
 Host *
     User {login}
-    IdentityFile {key}
+    IdentityFile "{key}"
     IdentitiesOnly yes
     IdentityAgent none
-    UserKnownHostsFile {known_hosts}
+    UserKnownHostsFile "{known_hosts}"
     GlobalKnownHostsFile none
     StrictHostKeyChecking yes
     UpdateHostKeys no
@@ -79,6 +79,12 @@ class Client:
         self._write(self.config, login, batch="yes")
         self.asking = folder / "ssh_config_asking"
         self._write(self.asking, login, batch="no")
+        settings = folder / ".config" / "bastion" / "client.toml"
+        settings.parent.mkdir(parents=True, exist_ok=True)
+        lines = {"server": f"127.0.0.1:{bastion.port}", "identity": str(self.key), "known_hosts": str(self.known_hosts)}
+        settings.write_text(
+            "".join(f"{name} = {json.dumps(value)}\n" for name, value in lines.items()), encoding="utf-8"
+        )
 
     def _write(self, path: Path, login: str, *, batch: str) -> None:
         text = SSH_CONFIG.format(

@@ -110,9 +110,9 @@ class SSHD:
         lines = [
             f"Port {self.port}",
             "ListenAddress 127.0.0.1",
-            f"HostKey {self._folder / f'{self.name}_host_key'}",
+            f'HostKey "{self._folder / self.name}_host_key"',
             "PidFile none",
-            f"TrustedUserCAKeys {self._user_ca}",
+            f'TrustedUserCAKeys "{self._user_ca}"',
             "AuthorizedKeysFile none",
             "PasswordAuthentication no",
             "KbdInteractiveAuthentication no",
