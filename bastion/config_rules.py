@@ -130,7 +130,7 @@ def _sql(rule: Table) -> SQLCondition | None:
     table.finish()
     if "sql" not in rule:
         return None
-    if condition == SQLCondition():
+    if table.is_sound and condition == SQLCondition():
         rule.error("sql", "says nothing; write statements, tables or unbounded")
     return condition
 
@@ -138,6 +138,8 @@ def _sql(rule: Table) -> SQLCondition | None:
 def _opaque(value: object) -> bool | frozenset[str]:
     if isinstance(value, bool):
         return value
-    if not isinstance(value, list) or not value:
+    if value == []:
+        raise BadValueError('is empty; write false, or reasons as in ["network-code"]')
+    if not isinstance(value, list):
         raise BadValueError(f'must be true, false or a list of reasons, as in ["network-code"], not {noun(value)}')
     return frozenset(plain_name(reason) for reason in value)

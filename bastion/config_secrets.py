@@ -1,6 +1,6 @@
 """Reads the secrets that bastion.toml names, from files of mode 0600 or the environment; they never stand in it.
 
-No message repeats a secret, or what stands where one was expected.
+No message repeats a secret; of what stands where a secret may have been written by mistake, only paths are shown.
 """
 
 import os
@@ -63,39 +63,42 @@ class SecretReader:
         try:
             content = _read_private(path)
         except OSError as error:
-            raise BadValueError(f"cannot read {quoted(str(path))}: {(error.strerror or 'error').lower()}") from None
+            raise BadValueError(f"cannot read {_shown(path)}: {(error.strerror or 'error').lower()}") from None
         try:
             secret = content.decode("utf-8").rstrip("\r\n")
         except UnicodeDecodeError:
-            raise BadValueError(f"{quoted(str(path))} is not utf-8 text") from None
+            raise BadValueError(f"{_shown(path)} is not utf-8 text") from None
         if not secret:
-            raise BadValueError(f"{quoted(str(path))} is empty")
+            raise BadValueError(f"{_shown(path)} is empty")
         return Secret(secret)
+
+
+def _shown(path: Path) -> str:
+    return quoted(str(path), longest=1000)
 
 
 def _read_private(path: Path) -> bytes:
     """Return a file's content; BadValueError unless it is a plain file that its owner alone may read."""
     # Without O_NONBLOCK a named pipe would hold the start for ever.
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    with os.fdopen(descriptor, "rb") as file:
+    try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
-            raise BadValueError(f"{quoted(str(path))} is not a file")
+            raise BadValueError(f"{_shown(path)} is not a file")
         if status.st_mode & 0o077:
             mode = stat.S_IMODE(status.st_mode)
-            raise BadValueError(f"{quoted(str(path))} is open to others (mode {mode:04o}); run: chmod 600 {path}")
+            raise BadValueError(f"{_shown(path)} is open to others (mode {mode:04o}); chmod it to 600")
         if status.st_size > _LARGEST:
-            raise BadValueError(f"{quoted(str(path))} is larger than {_LARGEST // 1024} kib")
-        return file.read(_LARGEST)
+            raise BadValueError(f"{_shown(path)} is larger than {_LARGEST // 1024} kib")
+        return os.read(descriptor, _LARGEST)
+    finally:
+        os.close(descriptor)
 
 
 def check_private_key(secret: Secret) -> None:
     """Raise BadValueError unless the secret is a private key that can be used without a passphrase."""
     try:
         asyncssh.import_private_key(secret.reveal() + "\n")
-    except asyncssh.KeyEncryptionError:
-        raise BadValueError(
-            "the private key has a passphrase; nobody can type it at start, so store one without"
-        ) from None
-    except asyncssh.KeyImportError:
-        raise BadValueError("holds no private key that can be read") from None
+    except ValueError:  # the base of asyncssh's own and of those its parsers let through
+        hint = "holds no private key, or one with a passphrase, which nobody could type at start"
+        raise BadValueError(hint) from None

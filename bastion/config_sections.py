@@ -44,7 +44,9 @@ _LONGEST_CERTIFICATE = timedelta(days=30)
 def read_server(root: Table, folder: Path) -> ServerConfig:
     """Return `[server]`; findings go to the table."""
     table, default = root.table("server"), ServerConfig()
-    names = table.some("names", host, "write the names that users type") if "names" in table else default.names
+    names = table.several("names", host, default.names)
+    if "names" in table and table.is_empty("names"):
+        table.error("names", "is empty; write the names that users type")
     server = ServerConfig(
         listen=table.take("listen", address(2222, lowest_port=0), default.listen),
         names=names,

@@ -40,17 +40,19 @@ def join(path: str, key: str) -> str:
 class Table:
     """One table being read. Every key the program knows is asked for, then `finish` reports the others."""
 
-    __slots__ = ("_asked", "_findings", "_values", "path")
+    __slots__ = ("_asked", "_findings", "_values", "is_sound", "path")
 
     def __init__(self, findings: Findings, path: str, value: object) -> None:
         self._findings = findings
         self._asked: list[str] = []
         self._values: dict[str, object] = {}
         self.path = path
+        self.is_sound = isinstance(value, dict)  # until something is found in it
         if isinstance(value, dict):
             self._values = value
         else:
             findings.error(path, f"must be a table, not {noun(value)}")
+            self._findings = Findings("")  # what else could be said of it would only follow from this
 
     def __contains__(self, key: str) -> bool:
         return key in self._values
@@ -61,7 +63,7 @@ class Table:
 
     def error(self, key: str, finding: str) -> None:
         """Report a finding at a key of this table."""
-        self._findings.error(join(self.path, key), finding)
+        self._error(join(self.path, key), finding)
 
     def warn(self, key: str, finding: str) -> None:
         """Report a warning at a key of this table."""
@@ -137,6 +139,10 @@ class Table:
             hint = suggestion(key, self._asked) or f"; known here: {', '.join(dict.fromkeys(self._asked))}"
             self.error(key, f"is not a known key{hint}")
 
+    def _error(self, path: str, finding: str) -> None:
+        self.is_sound = False
+        self._findings.error(path, finding)
+
     def _inner(self, read_name: Reader[str]) -> dict[str, "Table"]:
         for name in self._values:
             try:
@@ -151,5 +157,5 @@ class Table:
             try:
                 items.append(read(value))
             except BadValueError as error:
-                self._findings.error(f"{join(self.path, key)}[{index}]", str(error))
+                self._error(f"{join(self.path, key)}[{index}]", str(error))
         return tuple(items)

@@ -60,7 +60,7 @@ def _address(protocol: str) -> Reader[tuple[Address, bool]]:
     """Return a reader of an address that ends with whether it was written as https://."""
 
     def read(value: object) -> tuple[Address, bool]:
-        whole = text(value)
+        whole = text(value, 'write "host:port"')
         tls = protocol == "kubernetes"
         if protocol == "http" and whole.startswith("http://"):
             whole = whole.removeprefix("http://").removesuffix("/")

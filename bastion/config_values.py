@@ -32,16 +32,23 @@ _SCOPE = re.compile(r"[A-Za-z0-9]+")
 _PATTERN = re.compile(r"[a-z0-9._*?\[\]!-]{1,100}")
 _COLUMN = re.compile(r"[^\s.]+(?:\.[^\s.]+)+")
 _SHELL_OPERATORS = frozenset({"&&", "||", ";", "&", "|&"})
-_NOUNS = {bool: "a boolean", int: "a number", float: "a number", str: "text", list: "a list", dict: "a table"}
+_NOUNS = {
+    bool: "a boolean",
+    int: "a number",
+    float: "a number with a fraction",
+    str: "text",
+    list: "a list",
+    dict: "a table",
+}
 
 
 class BadValueError(Exception):
     """A value that cannot be used; the text completes the line that starts with its path."""
 
 
-def quoted(text: str) -> str:
+def quoted(text: str, longest: int = _SHOWN) -> str:
     """Return the text in double quotes on one line: invisible characters escaped, the end of a long text cut."""
-    shown = text if len(text) <= _SHOWN else text[:_SHOWN] + "..."
+    shown = text if len(text) <= longest else text[:longest] + "..."
     return json.dumps(shown, ensure_ascii=not shown.isprintable()).replace("\x7f", "\\u007f")
 
 
@@ -56,12 +63,12 @@ def noun(value: object) -> str:
     return _NOUNS.get(type(value), "a date")
 
 
-def text(value: object) -> str:
-    """Read a text that is not empty and shows on one line."""
+def text(value: object, hint: str = "") -> str:
+    """Read a text that is not empty and shows on one line; the hint says what to write where it is empty."""
     if not isinstance(value, str):
         raise BadValueError(f"must be text, not {noun(value)}")
     if not value.strip():
-        raise BadValueError("must not be empty")
+        raise BadValueError(f"must not be empty{hint and f'; {hint}'}")
     if not value.isprintable():
         raise BadValueError("must be one line without control or invisible characters")
     return value
@@ -192,7 +199,7 @@ def address(default_port: int, lowest_port: int = 1) -> Callable[[object], Addre
     """Return a reader of "host:port", "host" and "[::1]:port"; lowest_port 0 allows "any free port"."""
 
     def read(value: object) -> Address:
-        whole = text(value)
+        whole = text(value, 'write "host:port"')
         if "://" in whole:
             raise BadValueError(f'{quoted(whole)} is a url; write "host:port"')
         if "@" in whole:
@@ -231,7 +238,7 @@ def is_loopback(name: str) -> bool:
 
 def issuer_url(value: object) -> str:
     """Read an issuer's URL: https, or http on a loopback host. The slash at its end is left out."""
-    url = text(value).rstrip("/")
+    url = text(value, 'write the provider\'s issuer, as in "https://idp.example.com"').rstrip("/")
     discovery = "/.well-known/openid-configuration"
     if url.endswith(discovery):
         raise BadValueError(f"is the discovery document; write the issuer: {quoted(url.removesuffix(discovery))}")
@@ -241,7 +248,7 @@ def issuer_url(value: object) -> str:
         host(name)
         _ = parts.port
     except (ValueError, BadValueError):
-        raise BadValueError(f'{quoted(url)} is not a url such as "https://idp.example.com"') from None
+        raise BadValueError('is not a url such as "https://idp.example.com"') from None
     if parts.username is not None or parts.query or parts.fragment:
         raise BadValueError("must be a url without user, query and fragment")
     if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(name)):
@@ -251,12 +258,12 @@ def issuer_url(value: object) -> str:
 
 def public_key(value: object) -> str:
     """Read an OpenSSH public key line (`type base64 [comment]`)."""
-    line = text(value).strip()
+    how = 'paste "type base64", as "ssh-keyscan HOST" prints it after the host\'s name'
+    line = text(value, how).strip()
     try:
         key = asyncssh.import_public_key(line)
     except asyncssh.KeyImportError:
-        hint = 'is not an openssh public key; paste "type base64", as "ssh-keyscan HOST" prints it after the host'
-        raise BadValueError(hint) from None
+        raise BadValueError(f"is not an openssh public key; {how}") from None
     if key.algorithm == b"ssh-dss":
         raise BadValueError("is a dsa key, which is too weak to be used; take another of the host's keys")
     return line

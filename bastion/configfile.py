@@ -62,14 +62,13 @@ def parse(text: str, path: Path, environ: Mapping[str, str]) -> Config:
     findings = Findings(path.name)
     root = Table(findings, "", _document(text, path.name))
     secrets = SecretReader(path.parent, environ)
-    targets = read_targets(root, secrets)
     config = Config(
         path=path,
         server=read_server(root, path.parent),
         store=read_store(root, path.parent),
         certificates=read_certificates(root),
         issuers=read_issuers(root, secrets),
-        targets=targets,
+        targets=(targets := read_targets(root, secrets)),
         roles=read_roles(root, targets),
         rules=read_rules(root, targets),
         masking=read_masking(root),

@@ -72,7 +72,7 @@ class Access:
         """Return what the identity may reach, by target name.
 
         A target appears twice where a role that must be asked for adds logins or channels to those already granted;
-        the second line then holds only what is added.
+        the second line then names the added logins, if there are any.
         """
         roles = list(_applying(self._roles, identity))
         return [line for _, target in sorted(self._targets.items()) for line in _lines(roles, target)]
@@ -101,11 +101,10 @@ def _lines(roles: Iterable[Role], target: Target) -> Iterable[Reachable]:
     request = _line([role for role in picked if role.request is not None], target, "request")
     if granted is None or request is None:
         return [line for line in (granted, request) if line is not None]
-    logins = tuple(login for login in request.logins if login not in granted.logins)
-    channels = request.channels - granted.channels
-    if not logins and not channels:
+    new = () if ANY_LOGIN in granted.logins else tuple(set(request.logins).difference(granted.logins))
+    if not new and request.channels <= granted.channels:
         return [granted]
-    return [granted, Reachable(target, logins or request.logins, channels or request.channels, "request")]
+    return [granted, Reachable(target, tuple(sorted(new)) or request.logins, request.channels, "request")]
 
 
 def _line(roles: list[Role], target: Target, access: str) -> Reachable | None:

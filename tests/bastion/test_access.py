@@ -1,0 +1,217 @@
+"""Who may reach what: tables of groups, targets, logins and channels, and one answer for every refusal."""
+
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bastion.auth.access import DENIED, Access, Reachable
+from bastion.errors import AccessDenied
+from bastion.model import Action, ChannelKind, ControlRight, Identity, Kind
+from tests.bastion.configs import KEY, config
+
+SSH = f'protocol = "ssh"\naddress = "h"\nhost_key = "{KEY}"'
+APP = 'credential = { kind = "password", user = "app", password_env = "PW" }'
+CONFIG = config(
+    f"""
+[targets.web-1]
+{SSH}
+labels = {{ env = "prod" }}
+[targets.web-2]
+{SSH}
+labels = {{ env = "prod" }}
+default = "approve"
+[targets.stage-1]
+{SSH}
+labels = {{ env = "staging" }}
+[targets.vault]
+{SSH}
+[targets.orders]
+protocol = "postgres"
+address = "h"
+{APP}
+
+[roles.engineer]
+groups = ["eng"]
+targets = ["web-*", {{ env = "staging" }}, "orders"]
+logins = ["deploy"]
+channels = ["shell", "exec", "forward"]
+
+[roles.copier]
+groups = ["eng-files"]
+targets = ["web-1"]
+logins = ["deploy", "files"]
+channels = ["sftp"]
+
+[roles.operator]
+groups = ["ops", "oncall"]
+targets = ["stage-1"]
+logins = ["*"]
+channels = ["shell"]
+control = ["kill"]
+
+[roles.agent]
+groups = ["agents"]
+targets = ["web-1", "orders"]
+logins = ["deploy"]
+channels = ["exec"]
+default = "deny"
+
+[roles.emergency]
+groups = ["eng"]
+targets = ["vault", "web-1", "stage-1"]
+logins = ["root", "deploy"]
+channels = ["shell", "exec"]
+default = "deny"
+control = ["revoke"]
+request = {{ approvers = ["sre"], max = "4h" }}
+
+[roles.approver]
+groups = ["sre"]
+control = ["approve", "audit"]
+""",
+    {"PW": "x"},
+)
+ACCESS = Access(CONFIG)
+SHELL, EXEC, SFTP, FORWARD = ChannelKind.SHELL, ChannelKind.EXEC, ChannelKind.SFTP, ChannelKind.FORWARD
+
+
+def identity(*groups: str) -> Identity:
+    return Identity("alice", "corp", "1", groups, Kind.HUMAN, 1, datetime(2026, 11, 23, tzinfo=UTC))
+
+
+@pytest.mark.parametrize(
+    ("groups", "target", "login", "channels", "default"),
+    [
+        (["eng"], "web-1", "deploy", {SHELL, EXEC, FORWARD}, Action.ALLOW),
+        (["eng"], "web-2", "deploy", {SHELL, EXEC, FORWARD}, Action.APPROVE),
+        (["eng"], "stage-1", "deploy", {SHELL, EXEC, FORWARD}, Action.ALLOW),
+        (["eng", "eng-files"], "web-1", "deploy", {SHELL, EXEC, FORWARD, SFTP}, Action.ALLOW),
+        (["eng", "eng-files"], "web-1", "files", {SFTP}, Action.ALLOW),
+        (["eng-files"], "web-1", "files", {SFTP}, Action.ALLOW),
+        (["oncall"], "stage-1", "anybody", {SHELL}, Action.ALLOW),
+        (["agents"], "web-1", "deploy", {EXEC}, Action.DENY),
+        (["agents", "eng"], "web-1", "deploy", {SHELL, EXEC, FORWARD}, Action.DENY),
+    ],
+)
+def test_granted(groups: list[str], target: str, login: str, channels: set[ChannelKind], default: Action) -> None:
+    who = identity(*groups)
+    grant = ACCESS.grant(who, target, login)
+    assert (grant.identity, grant.target, grant.login) == (who, target, login)
+    assert grant.channels == channels
+    assert grant.default is default
+
+
+@pytest.mark.parametrize("login", ["", "app", "postgres", "anything at all"])
+def test_on_databases_the_account_is_the_credentials_whatever_the_client_says(login: str) -> None:
+    grant = ACCESS.grant(identity("eng"), "orders", login)
+    assert grant.login == "app"
+    assert grant.channels == {FORWARD}
+
+
+REFUSED = [
+    ([], "web-1", "deploy"),
+    (["eng"], "nosuch", "deploy"),
+    (["eng"], "", "deploy"),
+    (["eng"], "WEB-1", "deploy"),
+    (["eng"], "web-*", "deploy"),
+    (["eng"], "vault", "deploy"),
+    (["eng"], "vault", "root"),
+    (["eng"], "web-1", "root"),
+    (["eng"], "web-1", ""),
+    (["eng"], "web-1", "Deploy"),
+    (["eng"], "web-1", "files"),
+    (["Eng"], "web-1", "deploy"),
+    (["eng-files"], "web-2", "deploy"),
+    (["ops"], "stage-1", "-oProxyCommand=id"),
+    (["ops"], "stage-1", "a%b"),
+    (["ops"], "stage-1", "*"),
+    (["ops"], "stage-1", "a\n"),
+    (["ops"], "stage-1", ""),
+    (["ops"], "web-1", "anybody"),
+    (["sre"], "web-1", "deploy"),
+    (["agents"], "orders", "app"),  # its role grants no forward
+]
+
+
+@pytest.mark.parametrize(("groups", "target", "login"), REFUSED)
+def test_refused_in_the_same_words_whether_it_exists_or_not(groups: list[str], target: str, login: str) -> None:
+    with pytest.raises(AccessDenied) as refused:
+        ACCESS.grant(identity(*groups), target, login)
+    assert str(refused.value) == DENIED == 'no target of that name is open to you; "bastion targets" lists yours'
+    assert refused.value.args == (DENIED,)
+
+
+@given(
+    st.lists(st.sampled_from(["eng", "eng-files", "ops", "agents", "sre"])),
+    st.sampled_from([*CONFIG.targets, "nosuch"]),
+    st.text() | st.sampled_from(["deploy", "files", "root", "*"]),
+)
+def test_what_is_granted_is_listed(groups: list[str], target: str, login: str) -> None:
+    """Nobody is let in by a way that `bastion targets` does not show, and what it shows works."""
+    who = identity(*groups)
+    shown = {line.target.name: line for line in ACCESS.reachable(who) if line.access == "granted"}
+    try:
+        grant = ACCESS.grant(who, target, login)
+    except AccessDenied:
+        if target in shown:
+            assert CONFIG.targets[target].protocol == "ssh"
+            assert login not in shown[target].logins or login == "*"
+    else:
+        assert grant.channels <= shown[target].channels
+        assert grant.channels
+
+
+@pytest.mark.parametrize(
+    ("groups", "rights"),
+    [
+        ([], set()),
+        (["eng"], set()),  # `revoke` must be asked for
+        (["sre"], {ControlRight.APPROVE, ControlRight.AUDIT}),
+        (["sre", "ops"], {ControlRight.APPROVE, ControlRight.AUDIT, ControlRight.KILL}),
+    ],
+)
+def test_control_rights(groups: list[str], rights: set[ControlRight]) -> None:
+    assert ACCESS.control_rights(identity(*groups)) == rights
+
+
+def test_reachable() -> None:
+    found = [
+        (line.target.name, line.logins, set(line.channels), line.access)
+        for line in ACCESS.reachable(identity("eng", "oncall"))
+    ]
+    assert found == [
+        ("orders", (), {FORWARD}, "granted"),
+        ("stage-1", ("*", "deploy"), {SHELL, EXEC, FORWARD}, "granted"),
+        ("vault", ("deploy", "root"), {SHELL, EXEC}, "request"),
+        ("web-1", ("deploy",), {SHELL, EXEC, FORWARD}, "granted"),
+        ("web-1", ("root",), {SHELL, EXEC}, "request"),
+        ("web-2", ("deploy",), {SHELL, EXEC, FORWARD}, "granted"),
+    ]
+
+
+def test_nothing_is_reachable_without_a_role() -> None:
+    assert ACCESS.reachable(identity("nobody")) == []
+
+
+def test_a_line_for_a_request_shows_what_it_adds() -> None:
+    text = f"""[targets.w]
+{SSH}
+[roles.a]
+groups = ["g"]
+targets = ["w"]
+logins = ["deploy"]
+channels = ["shell"]
+[roles.b]
+groups = ["g"]
+targets = ["w"]
+logins = ["deploy"]
+channels = ["shell", "exec"]
+request = {{ approvers = ["sre"], max = "1h" }}"""
+    found = config(text)
+    target = found.targets["w"]
+    assert Access(found).reachable(identity("g")) == [
+        Reachable(target, ("deploy",), frozenset({SHELL}), "granted"),
+        Reachable(target, ("deploy",), frozenset({SHELL, EXEC}), "request"),
+    ]
