@@ -12,12 +12,15 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
+import httpx
+
 from bastion.approvals import Approvals
 from bastion.audit import Event, EventType
 from bastion.auth.access import Access
 from bastion.auth.authority import TargetAuthority
 from bastion.auth.keys import ServerKeys, load_or_create
 from bastion.auth.oidc import Issuers
+from bastion.auth.web import open_client
 from bastion.channel.live import Live
 from bastion.channel.services import Ruling, Services
 from bastion.config import Config
@@ -43,9 +46,10 @@ SWEEP_SECONDS = 2.0
 STOP_SECONDS = 5.0
 
 
-def make_ruling(config: Config) -> Ruling:
-    """Return what a configuration says, ready to be asked."""
-    return Ruling(config, Access(config), RuleSet(config.rules), MaskingPolicy(config.masking), Issuers(config.issuers))
+def make_ruling(config: Config, client: httpx.AsyncClient) -> Ruling:
+    """Return what a configuration says, ready to be asked. `client` reaches identity providers."""
+    issuers = Issuers(config.issuers, client)
+    return Ruling(config, Access(config), RuleSet(config.rules), MaskingPolicy(config.masking), issuers)
 
 
 async def serve(path: Path, run_command: RunCommand) -> None:
@@ -72,22 +76,25 @@ async def serve(path: Path, run_command: RunCommand) -> None:
 class App:
     """One running bastion."""
 
-    def __init__(self, config: Config, services: Services, host: DoorHost, listener: asyncio.Server, port: int) -> None:
-        self._path = config.path
+    def __init__(
+        self, path: Path, services: Services, host: DoorHost, listener: asyncio.Server, client: httpx.AsyncClient
+    ) -> None:
+        self._path = path
         self._services = services
         self._host = host
         self._listener = listener
-        self._port = port
-        self._seen = _stamp(config.path)
+        self._client = client
+        self._seen = _stamp(path)
 
     @classmethod
     async def start(cls, config: Config, run_command: RunCommand) -> "App":
         """Build and open everything; on return the bastion accepts connections."""
         keys = load_or_create(config.server.host_keys)
+        client = open_client()
         thread = StoreThread(await asyncio.to_thread(open_store, config.store.database))
         try:
             await thread.run(thread.store.check)
-            services = _services(config, keys, thread)
+            services = _services(config, keys, thread, client)
             await _recover(services)
             address = config.server.listen
             control = _control(services, address.port)
@@ -95,10 +102,11 @@ class App:
             await host.prepare()
             listener, port = await host.listen(address, lambda: OuterServer(host))
         except BaseException:
+            await client.aclose()
             await thread.close()
             raise
         print(f"bastion: listening on {_spelt(address.host)}:{port}", file=sys.stderr, flush=True)  # noqa: T201 - contract
-        return cls(config, services, host, listener, port)
+        return cls(config.path, services, host, listener, client)
 
     async def run(self) -> None:
         """Serve until a signal says stop; reload on SIGHUP and when the file changes."""
@@ -129,6 +137,7 @@ class App:
         await services.reader.close()
         await services.audit.close()
         await services.thread.close()
+        await self._client.aclose()
 
     async def _keep(self, reload: asyncio.Event) -> None:
         """Every few seconds: expire approvals, and look whether the configuration changed."""
@@ -151,7 +160,7 @@ class App:
         """Take over a changed configuration; a bad one changes nothing."""
         try:
             config = await asyncio.to_thread(load, self._path, os.environ)
-            ruling = make_ruling(config)
+            ruling = make_ruling(config, self._client)
         except ConfigError as error:
             for line in str(error).splitlines():
                 log.error("reload refused: %s", line)  # noqa: TRY400 - the text says it all
@@ -163,10 +172,10 @@ class App:
         log.info("configuration reloaded")
 
 
-def _services(config: Config, keys: ServerKeys, thread: StoreThread) -> Services:
+def _services(config: Config, keys: ServerKeys, thread: StoreThread, client: httpx.AsyncClient) -> Services:
     audit = AuditLog(thread, socket.gethostname(), utcnow)
     return Services(
-        ruling=make_ruling(config),
+        ruling=make_ruling(config, client),
         keys=keys,
         reader=CommandReader(),
         approvals=Approvals(thread, audit, utcnow),
@@ -187,7 +196,7 @@ def _control(services: Services, port: int) -> ControlServices:
         audit=services.audit,
         thread=services.thread,
         live=services.live,
-        recordings=services.ruling.config.store.recordings,
+        recordings=services.recordings,
         host_ca=services.keys.host_ca.export_public_key("openssh").decode().strip(),
         port=port,
         clock=services.clock,

@@ -27,8 +27,6 @@ class _Plain(_Formatter):
 
 
 class _JSON(_Formatter):
-    converter = time.gmtime
-
     def format(self, record: logging.LogRecord) -> str:
         stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
         entry = {

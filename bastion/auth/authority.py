@@ -43,6 +43,13 @@ class IssuedCertificate:
     row: CertificateRow
 
 
+def certificate_lifetime(config: CertificateConfig, kind: Kind) -> timedelta:
+    """Return how long a login of this kind of user is good for."""
+    if kind is Kind.HUMAN:
+        return config.lifetime
+    return min(config.lifetime, config.agent_lifetime)
+
+
 class UserAuthority:
     """Issues the certificates that people and agents log in with."""
 
@@ -52,9 +59,7 @@ class UserAuthority:
 
     def lifetime(self, kind: Kind) -> timedelta:
         """Return how long a certificate of this kind of user lives."""
-        if kind is Kind.HUMAN:
-            return self._config.lifetime
-        return min(self._config.lifetime, self._config.agent_lifetime)
+        return certificate_lifetime(self._config, kind)
 
     def issue(self, identity: Identity, public_key: asyncssh.SSHKey, now: datetime, serial: int) -> IssuedCertificate:
         """Sign a certificate over a user's public key, or raise LoginError.

@@ -280,7 +280,9 @@ class Relay:
     async def _open(self) -> None:
         await self._ledger.open(None)
         target = self._services.ruling.config.targets[self._grant.target]
-        env = {name: value for name, value in self._request.env if not name.startswith("BASTION_")}
+        env: dict[bytes | str, bytes | str] = {
+            name: value for name, value in self._request.env if not name.startswith("BASTION_")
+        }
         channel = await self._pool.use(
             self._grant, target, lambda connection: open_target(connection, self._request, env, self)
         )
@@ -375,7 +377,7 @@ def _explain(error: Exception) -> tuple[str, str]:
 
 
 def _failed_status(error: Exception) -> ExitStatus:
-    """A target that does not answer looks as it does to plain ssh; what the bastion itself lacks now may be back soon."""
+    """A target that does not answer looks as it does to plain ssh; what the bastion lacks now may be back soon."""
     if isinstance(error, UnavailableError) and not isinstance(error, TargetUnreachable):
         return ExitStatus.TRY_AGAIN
     return ExitStatus.FAILED

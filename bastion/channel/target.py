@@ -1,5 +1,6 @@
 """The target's side of a session channel: opens it as the client asked, and hands everything to the relay."""
 
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 import asyncssh
@@ -65,7 +66,10 @@ class TargetSession(asyncssh.SSHClientSession[bytes]):
 
 
 async def open_target(
-    connection: asyncssh.SSHClientConnection, request: ChannelRequest, env: dict[str, str], events: TargetEvents
+    connection: asyncssh.SSHClientConnection,
+    request: ChannelRequest,
+    env: Mapping[bytes | str, bytes | str],
+    events: TargetEvents,
 ) -> asyncssh.SSHClientChannel[bytes]:
     """Open a session channel on the target, with the client's terminal and command, byte for byte.
 

@@ -56,7 +56,13 @@ class DoorConnection(asyncssh.SSHServerConnection):
             raise asyncssh.KeyExchangeFailed("strict key exchange is required; use OpenSSH 9.6 or later, or its fixes")
         return super().choose_server_host_key(peer_host_key_algs)  # type: ignore[arg-type] # a list of names
 
-    async def validate_public_key(self, username: str, key_data: bytes, msg: bytes, signature: bytes) -> bool:
+    async def validate_public_key(
+        self,
+        username: str,  # noqa: ARG002 - it says nothing about identity
+        key_data: bytes,
+        msg: bytes,
+        signature: bytes,
+    ) -> bool:
         """Accept a certificate of ours, and once it signed, take its identity."""
         self._tries += 1
         if self._tries > MAX_TRIES:

@@ -9,8 +9,10 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from enum import Enum, auto
 
+from bastion.auth.authority import certificate_lifetime
 from bastion.auth.device import DeviceLogin
-from bastion.auth.oidc import Issuers
+from bastion.auth.tokens import Proof, to_identity
+from bastion.channel.services import Ruling
 from bastion.errors import LoginError
 from bastion.model import Identity
 
@@ -34,18 +36,19 @@ class LoginExchange:
 
     Parameters
     ----------
-    issuers: the configured issuers.
+    ruling: the configuration in force, with its issuers.
     clock: the time.
     wait_for_person: called before a person is sent to a browser; raises where too many are there already.
     """
 
     def __init__(
         self,
-        issuers: Issuers,
+        ruling: Ruling,
         clock: Callable[[], datetime],
         wait_for_person: Callable[[], None],
     ) -> None:
-        self._issuers = issuers
+        self._config = ruling.config
+        self._issuers = ruling.issuers
         self._clock = clock
         self._wait_for_person = wait_for_person
         self._state = _State.NEW
@@ -61,7 +64,7 @@ class LoginExchange:
             self._issuer = issuer or None
             self._state = _State.TOKEN
             return (NAME, "", "", [("Token: ", False)])
-        choices = self._issuers.interactive()
+        choices = self._interactive()
         if method == DEVICE_METHOD and issuer:
             choices = [name for name in choices if name == issuer]
         if not choices:
@@ -76,16 +79,26 @@ class LoginExchange:
         state, self._state = self._state, _State.DONE
         if state is _State.ISSUER and len(responses) == 1:
             chosen = responses[0].strip()
-            if chosen not in self._issuers.interactive():
+            if chosen not in self._interactive():
                 raise LoginError("there is no such issuer; answer with one of the names shown")
             return await self._start_device(chosen)
         if state is _State.TOKEN and len(responses) == 1:
-            self.identity = await self._issuers.identify_token(responses[0].strip(), self._clock(), self._issuer)
+            proof = await self._issuers.verify_token(responses[0], self._clock())
+            if self._issuer is not None and proof.issuer != self._issuer:
+                raise LoginError(f"the token is one of issuer {proof.issuer}, not of the issuer that was named")
+            self.identity = self._good_for_now(proof)
             return True
         if state is _State.DEVICE and not responses and self._device is not None:
-            self.identity = await self._issuers.identify_device(self._device, self._clock)
+            self.identity = self._good_for_now(await self._issuers.poll(self._device))
             return True
         raise LoginError("the answer does not fit the question")
+
+    def _interactive(self) -> list[str]:
+        return [issuer.name for issuer in self._config.issuers.values() if issuer.interactive and issuer.client_id]
+
+    def _good_for_now(self, proof: Proof) -> Identity:
+        """Return the identity of a proof; it lasts no longer than a certificate would."""
+        return to_identity(proof, self._clock() + certificate_lifetime(self._config.certificates, proof.kind))
 
     async def _start_device(self, issuer: str) -> Challenge:
         self._wait_for_person()

@@ -9,7 +9,7 @@ async def server_options(
     host_key: asyncssh.SSHKey, certificate: asyncssh.SSHCertificate
 ) -> asyncssh.SSHServerConnectionOptions:
     """Return options for a server that shows `host_key` with `certificate`, or alone to who asks for that."""
-    return await asyncssh.SSHServerConnectionOptions.construct(
+    options: asyncssh.SSHServerConnectionOptions = await asyncssh.SSHServerConnectionOptions.construct(
         config=None,
         server_version="Bastion",
         server_host_keys=[(host_key, certificate)],
@@ -30,3 +30,4 @@ async def server_options(
         max_pktsize=PACKET,
         **common_options(),
     )
+    return options

@@ -6,6 +6,7 @@ alone and end in a server of ours; nothing is ever piped.
 """
 
 import logging
+from collections.abc import Sequence
 from typing import NoReturn
 
 import asyncssh
@@ -107,13 +108,13 @@ class OuterServer(BastionServer):
     async def get_kbdint_challenge(self, username: str, lang: str, submethods: str) -> Challenge:  # noqa: ARG002
         """Start a login exchange."""
         services = self._host.services
-        self._exchange = LoginExchange(services.ruling.issuers, services.clock, self._to_browser)
+        self._exchange = LoginExchange(services.ruling, services.clock, self._to_browser)
         try:
             return await self._exchange.challenge(submethods)
         except BastionError as error:
             await self._refuse_login(error)
 
-    async def validate_kbdint_response(self, username: str, responses: list[str]) -> Challenge | bool:  # noqa: ARG002
+    async def validate_kbdint_response(self, username: str, responses: Sequence[str]) -> Challenge | bool:  # noqa: ARG002
         """Go on with the exchange."""
         exchange = self._exchange
         assert exchange is not None
@@ -166,7 +167,7 @@ class OuterServer(BastionServer):
         self,
         dest_host: str,
         dest_port: int,
-        orig_host: str,
+        orig_host: str,  # noqa: ARG002
         orig_port: int,  # noqa: ARG002 - asyncssh's signature
     ) -> asyncssh.SSHTCPSession[bytes]:
         """Be the ssh server a jump is meant for; refuse everything else with one and the same answer."""

@@ -69,7 +69,7 @@ async def _log_in_again(
         if not limits.to_browser():
             raise UnavailableError("too many people are logging in at this moment; try again in a minute")
 
-    exchange = LoginExchange(services.ruling.issuers, services.clock, to_browser)
+    exchange = LoginExchange(services.ruling, services.clock, to_browser)
     try:
         challenge = await exchange.challenge(f"bastion-device:{client.identity.issuer}")
         terminal.error(instruction_of(challenge).encode())
