@@ -9,7 +9,7 @@ from bastion.config import Config, Role, Rule, Selector
 from bastion.config_table import Findings, join
 from bastion.config_values import is_glob, quoted, suggestion
 from bastion.model import Action, ControlRight
-from bastion.selectors import selects
+from bastion.selectors import channels_on, selects
 
 
 def check(config: Config, findings: Findings) -> None:
@@ -39,21 +39,16 @@ def _check_role(role: Role, config: Config, findings: Findings) -> None:
     _check_selectors(f"{path}.targets", role.targets, config, findings)
     if role.request is not None:
         _check_approvers(f"{path}.request", role.request.approvers, config, findings)
-    if role.control or any(_reaches(role, target, config) for target in config.targets):
+    if role.control or any(channels_on(role, target) for target in config.targets.values()):
         return
     missing = [key for key in ("targets", "logins", "channels") if not getattr(role, key)]
     hint = f"; it names no {' and no '.join(missing)}" if missing else ""
     findings.warn(path, f"grants nothing{hint}")
 
 
-def _reaches(role: Role, name: str, config: Config) -> bool:
-    target = config.targets[name]
-    return bool(role.channels) and selects(role.targets, target) and bool(role.logins or target.protocol != "ssh")
-
-
 def _check_reach(config: Config, findings: Findings) -> None:
-    for name in config.targets:
-        if not any(_reaches(role, name, config) for role in config.roles.values()):
+    for name, target in config.targets.items():
+        if not any(channels_on(role, target) for role in config.roles.values()):
             findings.warn(
                 join("targets", name), "no role reaches it; name it in the targets of a role with logins and channels"
             )

@@ -49,7 +49,7 @@ def load(path: Path, environ: Mapping[str, str]) -> Config:
     if mode & stat.S_IWOTH:
         raise ConfigError(f"{path}: can be changed by everybody (mode {stat.S_IMODE(mode):04o}); run: chmod o-w {path}")
     try:
-        text = content.decode("utf-8")
+        text = content.decode("utf-8-sig")  # some editors put a byte order mark first
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise ConfigError(f"{path.name}: line {line}: is not utf-8 text") from None

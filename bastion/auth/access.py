@@ -12,7 +12,7 @@ from bastion.config import Config, Role, Target
 from bastion.errors import AccessDenied
 from bastion.model import ChannelKind, ControlRight, Grant, Identity, strictest
 from bastion.names import is_login
-from bastion.selectors import selects
+from bastion.selectors import channels_on, selects
 
 DENIED = 'no target of that name is open to you; "bastion targets" lists yours'
 ANY_LOGIN = "*"
@@ -90,13 +90,11 @@ def _has_login(role: Role, target: Target, login: str) -> bool:
 
 
 def _channels(roles: Iterable[Role], target: Target) -> frozenset[ChannelKind]:
-    """Return the channels the roles have together; a database or HTTP target is reached by a forward alone."""
-    channels = frozenset(channel for role in roles for channel in role.channels)
-    return channels if target.protocol == "ssh" else channels & {ChannelKind.FORWARD}
+    return frozenset(channel for role in roles for channel in channels_on(role, target))
 
 
 def _lines(roles: Iterable[Role], target: Target) -> Iterable[Reachable]:
-    picked = [role for role in roles if selects(role.targets, target) and (role.logins or target.protocol != "ssh")]
+    picked = [role for role in roles if channels_on(role, target)]
     granted = _line([role for role in picked if role.request is None], target, "granted")
     request = _line([role for role in picked if role.request is not None], target, "request")
     if granted is None or request is None:
@@ -108,8 +106,7 @@ def _lines(roles: Iterable[Role], target: Target) -> Iterable[Reachable]:
 
 
 def _line(roles: list[Role], target: Target, access: str) -> Reachable | None:
-    channels = _channels(roles, target)
-    if not channels:
+    if not roles:
         return None
-    logins = {login for role in roles for login in role.logins if role.channels} if target.protocol == "ssh" else set()
-    return Reachable(target, tuple(sorted(logins)), channels, access)
+    logins = {login for role in roles for login in role.logins} if target.protocol == "ssh" else set()
+    return Reachable(target, tuple(sorted(logins)), _channels(roles, target), access)

@@ -67,6 +67,12 @@ default = "deny"
 control = ["revoke"]
 request = {{ approvers = ["sre"], max = "4h" }}
 
+[roles.careful]
+groups = ["interns"]
+targets = ["*"]
+logins = ["*"]
+default = "approve"
+
 [roles.approver]
 groups = ["sre"]
 control = ["approve", "audit"]
@@ -92,6 +98,7 @@ def identity(*groups: str) -> Identity:
         (["eng-files"], "web-1", "files", {SFTP}, Action.ALLOW),
         (["oncall"], "stage-1", "anybody", {SHELL}, Action.ALLOW),
         (["agents"], "web-1", "deploy", {EXEC}, Action.DENY),
+        (["interns", "eng"], "web-1", "deploy", {SHELL, EXEC, FORWARD}, Action.APPROVE),
         (["agents", "eng"], "web-1", "deploy", {SHELL, EXEC, FORWARD}, Action.DENY),
     ],
 )
@@ -131,6 +138,7 @@ REFUSED = [
     (["ops"], "stage-1", ""),
     (["ops"], "web-1", "anybody"),
     (["sre"], "web-1", "deploy"),
+    (["interns"], "web-1", "deploy"),  # no channels
     (["agents"], "orders", "app"),  # its role grants no forward
 ]
 
