@@ -119,10 +119,11 @@ def _private(path: Path) -> asyncssh.SSHKey:
     content = _read(path, forbidden=0o177, advice="chmod 600")
     try:
         key = asyncssh.import_private_key(content)
-    except asyncssh.KeyEncryptionError:
-        raise ConfigError(f"{path}: has a passphrase; remove it with: ssh-keygen -p -N '' -f {path}") from None
-    except (asyncssh.KeyImportError, ValueError):
-        raise ConfigError(f"{path}: is no private key; restore it from the backup") from None
+    except (asyncssh.KeyImportError, asyncssh.KeyEncryptionError, ValueError):
+        raise ConfigError(
+            f"{path}: is no private key, or has a passphrase; restore it from the backup, "
+            f"or run: ssh-keygen -p -f {path}"
+        ) from None
     if key.get_algorithm() != "ssh-ed25519":
         raise ConfigError(f"{path}: is of type {key.get_algorithm()}; an ssh-ed25519 key is needed")
     return key
