@@ -19,9 +19,8 @@ from functools import lru_cache
 
 SEQUENCE_MAX = 256
 
-# Harmless controls: BS HT LF VT FF CR SO SI. ENQ asks for an answer; BEL would only be a nuisance.
-_CONTROLS = frozenset("\b\t\n\v\f\r\x0e\x0f")
-_SPECIAL = re.compile("[\x00-\x1f\x7f-\x9f]")
+# All controls but the harmless ones: BS HT LF VT FF CR SO SI. ENQ asks for an answer; BEL would only be a nuisance.
+_SPECIAL = re.compile("[\x00-\x07\x10-\x1f\x7f-\x9f]")
 _CSI = re.compile(r"(?:\x1b\[|\x9b)([0-?]*)([ -/]*)([@-~])")
 _CSI_BEGINNING = re.compile(r"(?:\x1b\[|\x9b)[0-?]*[ -/]*\Z")
 _CSI_BODY = re.compile(r"[0-?]*[ -/]*")
@@ -90,9 +89,7 @@ class Sanitiser:
     def _control(self, text: str, position: int, parts: list[str]) -> int:
         """Handle the control character at `position`; return where to go on."""
         char = text[position]
-        if char in _CONTROLS:
-            parts.append(char)
-        elif char in _STRING_CONTROLS:
+        if char in _STRING_CONTROLS:
             self._state = _State.STRING
         elif char == "\x9b":
             return self._csi(text, position, parts)
