@@ -1,0 +1,137 @@
+"""Engines: where in a text something may begin that is worth a closer look.
+
+An engine is only a filter. It reports positions for numbered triggers (short linear-time patterns), and what lies there
+is decided by the row's own code, so the result of masking is the same with every engine; a faster one finds the same
+positions sooner. Hyperscan comes first, RE2 where hyperscan cannot be loaded, `re` as the last resort and as the
+oracle of the tests. The choice is made once, by `choose_engine`; whether hyperscan's import survives on this CPU (it
+may die of an illegal instruction) is found out by a function that the caller passes in, because this package starts no
+processes.
+
+Limits: triggers have no look-around (hyperscan has none), and each should be short: a trigger that can match in many
+ways costs one report for every end.
+"""
+
+import importlib
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Trigger:
+    """A pattern whose match says: look here. `from_start` reports where the match begins, otherwise where it ends.
+
+    With `from_start` the pattern must leave no choice of where it begins for a given end (a boundary or one
+    fixed byte in front), since hyperscan reports the leftmost start of each end only.
+    """
+
+    pattern: bytes
+    from_start: bool = False
+
+
+Hit = tuple[int, int]
+"""Index of the trigger, position in the text."""
+
+
+class Engine(Protocol):
+    """Finds triggers. Reports at least one hit per place where a trigger matches, in no order, maybe repeated."""
+
+    name: str
+
+    def find(self, text: bytes) -> list[Hit]:
+        """Return all hits in `text`."""
+
+
+class HyperscanEngine:
+    """All triggers in one pass over the text, in vectorised code."""
+
+    name = "hyperscan"
+
+    def __init__(self, triggers: Sequence[Trigger]) -> None:
+        hyperscan = importlib.import_module("hyperscan")
+        som = hyperscan.HS_FLAG_SOM_LEFTMOST
+        self._from_start = tuple(trigger.from_start for trigger in triggers)
+        self._database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
+        self._database.compile(
+            expressions=[trigger.pattern for trigger in triggers],
+            ids=list(range(len(triggers))),
+            elements=len(triggers),
+            flags=[som if trigger.from_start else 0 for trigger in triggers],
+        )
+
+    def find(self, text: bytes) -> list[Hit]:
+        """Return all hits in `text`."""
+        hits: list[Hit] = []
+        from_start = self._from_start
+
+        def note(index: int, start: int, end: int, _flags: int, _context: object) -> None:
+            hits.append((index, start if from_start[index] else end))
+
+        self._database.scan(text, match_event_handler=note)
+        return hits
+
+
+class _SearchingEngine:
+    """One search per trigger, begun again one byte after each match, with any module that works like `re`."""
+
+    name = ""
+
+    def __init__(self, triggers: Sequence[Trigger], compile_pattern: Callable[[bytes], Any]) -> None:
+        self._searches = [
+            (index, compile_pattern(trigger.pattern).search, trigger.from_start)
+            for index, trigger in enumerate(triggers)
+        ]
+
+    def find(self, text: bytes) -> list[Hit]:
+        """Return all hits in `text`."""
+        hits: list[Hit] = []
+        for index, search, from_start in self._searches:
+            found = search(text)
+            while found is not None:
+                hits.append((index, found.start() if from_start else found.end()))
+                found = search(text, found.start() + 1)
+        return hits
+
+
+class RE2Engine(_SearchingEngine):
+    """RE2, one pass per trigger; linear time."""
+
+    name = "re2"
+
+    def __init__(self, triggers: Sequence[Trigger]) -> None:
+        re2 = importlib.import_module("re2")
+        options = re2.Options()
+        options.encoding = re2.Options.Encoding.LATIN1
+        options.log_errors = False
+        super().__init__(triggers, lambda pattern: re2.compile(pattern, options))
+
+
+class ReEngine(_SearchingEngine):
+    """The standard library's `re`: always there, slow."""
+
+    name = "re"
+
+    def __init__(self, triggers: Sequence[Trigger]) -> None:
+        super().__init__(triggers, re.compile)
+
+
+ENGINES: dict[str, Callable[[Sequence[Trigger]], Engine]] = {
+    "hyperscan": HyperscanEngine,
+    "re2": RE2Engine,
+    "re": ReEngine,
+}
+"""All engines by name, fastest first."""
+
+
+def choose_engine(runs: Callable[[str], bool]) -> str:
+    """Return the name of the fastest engine that works here.
+
+    `runs(code)` runs a line of Python in a child process and says whether it ended with status 0. `re` needs no child.
+    """
+    for name in ("hyperscan", "re2"):
+        if runs(
+            f"from bastion.masking.engine import ENGINES, Trigger; ENGINES[{name!r}]([Trigger(b'a@b')]).find(b'a@b')"
+        ):
+            return name
+    return "re"

@@ -1,0 +1,73 @@
+"""Finds all values in a text, and where in a cut text the undecided part begins. Knows nothing of streams.
+
+A value found is a property of the text around it alone (see `rows`), so finding in a piece of a long text, with
+`REACH` bytes of it in front, gives what finding in the whole would give.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from bastion.masking.engine import Engine, ENGINES
+from bastion.masking.rows import Opening, Row
+from bastion.masking.visible import last_character
+
+
+class Found(NamedTuple):
+    """A value at `text[start:end]`."""
+
+    start: int
+    end: int
+    row: int
+
+
+class Finder:
+    """All chosen rows with an engine. Holds no state of any stream, so that all streams share one."""
+
+    def __init__(self, rows: Sequence[Row], engine: str) -> None:
+        self.rows = tuple(rows)
+        triggers = [(trigger, index) for index, row in enumerate(self.rows) for trigger in row.triggers]
+        self._owners = tuple((index, self.rows[index].locate) for _, index in triggers)
+        self.engine: Engine = ENGINES[engine]([trigger for trigger, _ in triggers])
+        self._openings: tuple[Opening, ...] = tuple(dict.fromkeys(row.opening for row in self.rows))
+        self.firsts = bytes(sorted({byte for opening in self._openings for byte in opening.firsts}))
+
+    def find(self, text: bytes, low: int, high: int) -> list[Found]:
+        """Return the values that begin in `text[low:high]`, by start, the longest first. They may overlap.
+
+        The end of the text counts as a boundary: only what begins before `undecided(text)` is sure to stay so.
+        """
+        found = set()
+        for index, position in self.engine.find(text):
+            row, locate = self._owners[index]
+            span = locate(text, position)
+            if span is not None and low <= span[0] < high:
+                found.add(Found(span[0], span[1], row))
+        return sorted(found, key=lambda value: (value.start, -value.end, value.row))
+
+    def undecided(self, text: bytes) -> int:
+        """Return the first position where a value may begin that more text could complete or change.
+
+        The last character never counts as an end of a value, since a backspace may take it away.
+        """
+        length = len(text)
+        if not length or text[-1] < 0x20:
+            return self._opened(text, length)
+        return min(self._opened(text, length - last_character(text, length)), self._opened(text, length))
+
+    def free(self, text: bytes, low: int) -> int:
+        """Return up to where a text may be shown on an idle terminal, if all before `low` is decided."""
+        length = len(text)
+        limit = length
+        for opening in self._openings:
+            start = max(low, opening.start(text, length))
+            if start < length:
+                limit = min(limit, opening.free(text, start))
+        return limit
+
+    def _opened(self, text: bytes, end: int) -> int:
+        return min((opening.start(text, end) for opening in self._openings), default=end)
+
+
+def kinds(rows: Iterable[Row]) -> tuple[str, ...]:
+    """Return the kinds of the rows, each once, in order."""
+    return tuple(dict.fromkeys(row.kind for row in rows))

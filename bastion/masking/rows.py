@@ -1,0 +1,102 @@
+"""What a detector is made of: a row says what to look for, how to prove it, and how much of a cut value to hold back.
+
+Everything here is a pure function of the text around one position, so what is found can't depend on how the text came
+in. `locate(text, hit)` looks at no more than `REACH` bytes before the value and at nothing behind the first byte that
+the row's `Opening` doesn't list in `body`, or behind `limit` bytes.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from bastion.masking.engine import Trigger
+
+REACH = 192
+"""How many bytes before a value may decide about it (context words, neighbourhood)."""
+
+Span = tuple[int, int]
+"""Where a value lies: first byte, byte after the last."""
+
+
+class Opening(Protocol):
+    """Where in a text the earliest value may begin that more text could still complete, and what of it may be shown."""
+
+    limit: int
+    """No value, with what it looks at behind itself, is longer."""
+
+    firsts: bytes
+    """Every byte a value may begin with."""
+
+    def start(self, text: bytes, end: int) -> int:
+        """Return the first position from which `text[:end]` may hold the beginning of a value; `end` where there is none."""
+
+    def free(self, text: bytes, start: int) -> int:
+        """Return up to where an undecided value that begins at `start` may be shown on an idle terminal."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunOpening:
+    """Values made of certain bytes only: the last run of those, from the first byte a value can begin with.
+
+    `budget` is how many letters and digits of an undecided value an idle terminal may show.
+    """
+
+    body: bytes
+    firsts: bytes
+    limit: int
+    budget: int = 4
+    _not_firsts: bytes = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_not_firsts", bytes(set(self.body) - set(self.firsts)))
+
+    def start(self, text: bytes, end: int) -> int:
+        """Return where the run at the end may begin a value."""
+        tail = text[max(0, end - self.limit) : end]
+        run = tail[len(tail.rstrip(self.body)) :]
+        return end - len(run.lstrip(self._not_firsts))
+
+    def free(self, text: bytes, start: int) -> int:
+        """Return the position behind the budget and the separator that follows it."""
+        left = self.budget
+        for position in range(start, len(text)):
+            if text[position : position + 1].isalnum():
+                if not left:
+                    return position
+                left -= 1
+        return len(text)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One thing to find. `kind` is the detector's name in the configuration, `name` tells rows of a kind apart.
+
+    `samples` are texts whose part between `<` and `>` is a value; `near_misses` are texts that look alike and hold
+    none. `context` says in words what must stand near the value, for people.
+    """
+
+    name: str
+    kind: str
+    triggers: tuple[Trigger, ...]
+    opening: Opening
+    locate: Callable[[bytes, int], Span | None]
+    samples: tuple[str, ...]
+    near_misses: tuple[str, ...]
+    context: str = ""
+
+
+_CONTROL = bytes(set(range(0x20)) - set(b"\t\n\r\x00\x1b")) + b"\x7f"
+_HIGH = bytes(range(0x80, 0x100))
+
+
+def is_text(text: bytes, start: int) -> bool:
+    """Return whether what stands before `start` looks like text rather than like compressed or random bytes.
+
+    Of the 32 bytes before, at most a quarter may be control characters or no UTF-8 (one more for a character cut at the
+    edge). A random byte is that with a probability of 0.58, so 32 random bytes pass about once in 10,000 times.
+    """
+    window = text[max(0, start - 32) : start]
+    if len(window.translate(None, _CONTROL + _HIGH)) == len(window):
+        return True
+    bad = len(window) - len(window.translate(None, _CONTROL)) + window.decode("utf-8", "replace").count("\ufffd")
+    return bad * 4 <= len(window) + 4

@@ -1,0 +1,171 @@
+"""What a terminal would show of raw bytes, so that values cut by colours or overstruck are still seen as one.
+
+`view` splits raw bytes into pieces. Colours, erase-in-line, character sets, bells, shifts and operating system commands
+don't move the cursor: they are passed over, and kept in the output. A single backspace takes back the character right
+before it (`_ BS x`, `x BS x`, as `man` prints). A step to the right counts as a space. NUL bytes at every second place
+are taken as UTF-16. Every other control sequence stands as one byte that no value contains, as do CR and LF.
+
+This is no screen: what full-screen programs paint by moving the cursor is not put together, and several backspaces in a
+row or a carriage return start afresh. Sequences longer than the limits below are read as text. Reading may stop at any
+shown character and go on later with the same result, given the state in `Before`.
+"""
+
+import re
+from dataclasses import dataclass
+from enum import Enum
+
+SPECIAL = (b"\x1b", b"\x08", b"\x00", b"\x07", b"\x0e", b"\x0f")
+"""Bytes that make raw bytes differ from what is shown. Without them raw bytes are the text."""
+
+BARRIER = b"\x1b"
+OSC_LIMIT = 1024
+_GAP_LIMIT = 2048  # raw bytes that may stand between two characters of one value
+
+
+class Kind(Enum):
+    """What a piece of raw bytes is."""
+
+    TEXT = "text"  # shown byte for byte
+    CELL = "cell"  # a sequence that counts as one byte of text
+    KEPT = "kept"  # shows nothing, goes out in any case
+    OSC = "osc"  # as KEPT, but carries a text of its own
+    STRUCK = "struck"  # a character that was overwritten, and the backspace; goes out unless inside a value
+    NUL = "nul"  # high half of a UTF-16 character; goes out unless inside a value
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Raw bytes `raw[begin:end]`, shown from `at` on. Only TEXT and CELL take up room in the text."""
+
+    kind: Kind
+    at: int
+    begin: int
+    end: int
+
+    @property
+    def width(self) -> int:
+        """How many bytes of the text this piece makes up."""
+        if self.kind is Kind.TEXT:
+            return self.end - self.begin
+        return 1 if self.kind is Kind.CELL else 0
+
+
+@dataclass(frozen=True, slots=True)
+class Before:
+    """What reading needs to know of the bytes that went before.
+
+    `raw` are the last two raw bytes; `shown` is the text shown so far as far as it can be taken back, empty where the
+    last piece was not TEXT; `gap` counts raw bytes since then that showed nothing.
+    """
+
+    raw: bytes = b""
+    shown: bytes = b""
+    gap: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """The text shown by `raw[:used]`; the rest is a sequence that isn't complete yet.
+
+    `pieces` is empty where the text is just the raw bytes. `popped` is how many bytes of the text before this view
+    were taken back by its first piece.
+    """
+
+    text: bytes
+    raw: bytes
+    used: int
+    pieces: tuple[Piece, ...] = ()
+    popped: int = 0
+
+
+_TOKEN = re.compile(
+    rb"(?P<kept>[\x07\x0e\x0f]|\x1b\[[0-9;:]{0,64}m|\x1b\[[0-2]?K"
+    rb"|\x1b\[\?(?!(?:47|1047|1049)[hl])[0-9;]{1,32}[hl]|\x1b[()*+][ -/]?[0-~])"
+    rb"|(?P<osc>\x1b\][^\x00-\x1f]{0,%d}(?:\x07|\x1b\\))"
+    rb"|(?P<space>\x1b\[1?C)"
+    rb"|(?P<back>\x08)"
+    rb"|(?P<nul>(?<=\x00[^\x00])\x00|\x00(?=[^\x00]\x00))"
+    rb"|(?P<part>\x00[^\x00]?\Z|\x1b\Z|\x1b\[[0-?]{0,64}[ -/]{0,8}\Z|\x1b[()*+][ -/]?\Z|\x1b\][^\x00-\x1f]{0,%d}\x1b?\Z)"
+    rb"|(?P<barrier>\x1b\[[0-?]{0,64}[ -/]{0,8}[@-~]|\x1b[ -~]|\x1b|\x00)" % (OSC_LIMIT, OSC_LIMIT)
+)
+
+
+class _Builder:
+    """Gathers pieces and text while raw bytes are read from left to right."""
+
+    def __init__(self, before: Before) -> None:
+        self.text = bytearray()
+        self.pieces: list[Piece] = []
+        self.before = before
+        self.popped = 0
+        self.gap = before.gap
+
+    def show(self, kind: Kind, begin: int, end: int, text: bytes) -> None:
+        if text:
+            self.pieces.append(Piece(kind, len(self.text), begin, end))
+            self.text += text
+            self.gap = 0
+
+    def hide(self, kind: Kind, begin: int, end: int) -> None:
+        self.gap += end - begin
+        if self.gap > _GAP_LIMIT:
+            self.show(Kind.CELL, begin, end, BARRIER)
+        else:
+            self.pieces.append(Piece(kind, len(self.text), begin, end))
+
+    def back(self, begin: int) -> None:
+        """Take back the printed character right before; where there is none, the cursor just moves."""
+        last = self.pieces[-1] if self.pieces else None
+        if last is None:
+            self.popped = _printed(self.before.shown)
+            if self.popped:
+                self.hide(Kind.STRUCK, begin, begin + 1)
+                return
+        elif last.kind is Kind.TEXT and (length := _printed(self.text[max(last.at, len(self.text) - 4) :])):
+            del self.text[-length:]
+            self.pieces[-1] = Piece(Kind.TEXT, last.at, last.begin, last.end - length)
+            if last.width == length:
+                self.pieces.pop()
+            self.hide(Kind.STRUCK, begin - length, begin + 1)
+            return
+        self.show(Kind.CELL, begin, begin + 1, BARRIER)
+
+
+def last_character(text: bytes, end: int) -> int:
+    """Return how many bytes the last character of `text[:end]` takes, read as UTF-8; 0 when there is none."""
+    start = end - 1
+    while start > max(0, end - 4) and 0x80 <= text[start] < 0xC0:
+        start -= 1
+    if start < 0:
+        return 0
+    return end - start if text[start] >= 0xC0 else 1
+
+
+def _printed(text: bytes | bytearray) -> int:
+    """Return the length of the last character of `text` if it is printed, otherwise 0."""
+    length = last_character(bytes(text[-4:]), min(4, len(text)))
+    return length if length and text[-length] >= 0x20 else 0
+
+
+def view(raw: bytes, before: Before, *, final: bool) -> View:
+    """Read `raw`. With `final` nothing follows: what is incomplete stands as a barrier then."""
+    if not any(byte in raw for byte in SPECIAL):
+        return View(raw, raw, len(raw))
+    builder = _Builder(before)
+    skip = len(before.raw)
+    position = 0
+    for token in _TOKEN.finditer(before.raw + raw, skip):
+        begin, end = token.start() - skip, token.end() - skip
+        builder.show(Kind.TEXT, position, begin, raw[position:begin])
+        kind = token.lastgroup
+        if kind == "part" and not final:
+            return View(bytes(builder.text), raw, begin, tuple(builder.pieces), builder.popped)
+        position = end
+        if kind == "back":
+            builder.back(begin)
+        elif kind in {"kept", "osc", "nul"}:
+            builder.hide(Kind(kind), begin, end)
+        else:
+            builder.show(Kind.CELL, begin, end, b" " if kind == "space" else BARRIER)
+    builder.show(Kind.TEXT, position, len(raw), raw[position:])
+    return View(bytes(builder.text), raw, len(raw), tuple(builder.pieces), builder.popped)
