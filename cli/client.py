@@ -22,6 +22,7 @@ from cli.settings import Settings, load_settings
 from cli.trust import ShownKey, decide, pattern, read_known_hosts
 
 PREFIX = "bastion: "
+CONNECT_SECONDS = 20
 AGAIN = "try again later"  # a refusal that says so is not final: exit status 75
 USER_NAME = "bastion"  # on the bastion's own hop the certificate says who calls, not the name
 
@@ -81,10 +82,14 @@ async def _connect(
     settings: Settings, client: DoorClient, authentication: dict[str, Any]
 ) -> asyncssh.SSHClientConnection:
     where = pattern(settings.server)
+    address = (settings.server.host, settings.server.port)
     try:
+        # asyncssh's own connect_timeout would also count the time a person spends in a browser
+        sock = await asyncio.to_thread(socket.create_connection, address, CONNECT_SECONDS)
+        sock.setblocking(False)
         return await asyncssh.connect(
-            settings.server.host,
-            settings.server.port,
+            *address,
+            sock=sock,
             config=None,
             known_hosts=read_known_hosts(settings.known_hosts),
             client_factory=lambda: client,
@@ -92,7 +97,6 @@ async def _connect(
             agent_path=None,
             gss_host=None,
             password=None,
-            connect_timeout=20,
             keepalive_interval=15,
             **authentication,
         )

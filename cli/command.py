@@ -7,6 +7,7 @@ prints, and nothing keeps state between two command lines, so that the server ca
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import Enum
+from pathlib import Path
 from typing import Any
 
 import click
@@ -140,3 +141,18 @@ def limit_option(default: int) -> Callable[[Callable[..., Any]], Callable[..., A
     return click.option(
         "--limit", type=click.IntRange(1, 100_000), default=default, show_default=True, help="At most this many."
     )
+
+
+def config_option(function: Callable[..., Awaitable[Status]]) -> Callable[..., Awaitable[Status]]:
+    """Add `-c FILE`; the callback gets `config`."""
+    path = click.Path(path_type=Path)
+    option = click.option(
+        "-c",
+        "--config",
+        metavar="FILE",
+        type=path,
+        default=Path("bastion.toml"),
+        show_default=True,
+        help="Configuration.",
+    )
+    return option(function)

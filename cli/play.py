@@ -1,0 +1,70 @@
+"""`bastion sessions play`: drives the recorder's player on a terminal, or prints the output in one go.
+
+Everything passes the recorder's sanitiser. Files are read in a thread, so that a long recording stops nobody else.
+"""
+
+import asyncio
+import time
+from collections.abc import Iterator
+
+from bastion.audit import EventType
+from bastion.control import sessions
+from bastion.control.terminal import Terminal
+from cli.command import ServerContext
+from recorder.asciicast import Code
+from recorder.player import Player, Step
+from recorder.reader import Recording
+from recorder.sanitise import Sanitiser
+
+BLOCK = 256 * 1024  # characters written before waiting for the caller
+
+
+async def play_session(context: ServerContext, session_id: str, *, speed: float, idle_limit: float | None) -> None:
+    """Replay one session to its end, or until the caller quits."""
+    _, recording = await sessions.replay(context.control, session_id, EventType.RECORDING_REPLAYED)
+    if context.terminal.is_tty:
+        await _play(context.terminal, await asyncio.to_thread(Player, recording, speed=speed, idle_limit=idle_limit))
+    else:
+        await _print(context.terminal, recording)
+
+
+async def _play(terminal: Terminal, player: Player) -> None:
+    step = await asyncio.to_thread(player.start, time.monotonic())
+    while await _draw(terminal, step):
+        wait = None if step.wake_at is None else max(0.0, step.wake_at - time.monotonic())
+        data = await terminal.read(wait)
+        if data:
+            step = await asyncio.to_thread(player.key, data, time.monotonic())
+        elif data is None:
+            step = await asyncio.to_thread(player.wake, time.monotonic())
+        else:
+            return
+
+
+async def _draw(terminal: Terminal, step: Step) -> bool:
+    """Draw one step; returns whether there is more to come."""
+    terminal.write(step.output)
+    await terminal.drain()
+    return not step.done and not terminal.closed.is_set()
+
+
+async def _print(terminal: Terminal, recording: Recording) -> None:
+    blocks = _blocks(recording)
+    while (block := await asyncio.to_thread(next, blocks, None)) is not None and not terminal.closed.is_set():
+        terminal.write(block.encode())
+        await terminal.drain()
+
+
+def _blocks(recording: Recording) -> Iterator[str]:
+    """Yield what the recording shows, sanitised, in blocks of about `BLOCK` characters."""
+    sanitisers = {Code.OUTPUT: Sanitiser(), Code.ERROR: Sanitiser()}
+    parts: list[str] = []
+    size = 0
+    for event in recording.events():
+        if event.code in sanitisers:
+            parts.append(sanitisers[event.code].feed(event.data))
+            size += len(parts[-1])
+        if size >= BLOCK:
+            yield "".join(parts)
+            parts, size = [], 0
+    yield "".join(parts)
