@@ -62,9 +62,10 @@ class TargetPool:
         self._dialling.clear()
         for task in tasks:
             task.cancel()
-        for outcome in await asyncio.gather(*tasks, return_exceptions=True):
-            if isinstance(outcome, asyncssh.SSHClientConnection):
-                outcome.close()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for task in tasks:
+            if not task.cancelled() and task.exception() is None:
+                task.result().close()
 
     def _newest(
         self, connections: list[asyncio.Task[asyncssh.SSHClientConnection]], grant: Grant, target: Target
