@@ -1,7 +1,7 @@
 """`make demo`: builds a world on loopback, tells the story, and stays up to be tried until Ctrl-C.
 
-With ONCE=1 it ends after the story, with status 1 when a step did not do what it says. Its state is in var/demo and
-made anew at each start. Everything it started ends with it.
+With ONCE=1 it ends after the story, with status 1 when a step did not do what it says. Its state is in var/demo (or
+the folder given as its one argument) and made anew at each start. Everything it started ends with it.
 """
 
 import fcntl
@@ -18,23 +18,23 @@ from tests.lab.bastion import World
 from tests.lab.process import LabError
 
 ROOT = Path(__file__).parents[2]
-FOLDER = ROOT / "var" / "demo"
 
 
-def main() -> int:
+def main(arguments: list[str]) -> int:
     """Run the demo and return its exit status."""
+    folder = Path(arguments[0]).absolute() if arguments else ROOT / "var" / "demo"
     signal.signal(signal.SIGTERM, _interrupt)
     signal.signal(signal.SIGHUP, _interrupt)
     stage = Stage(ROOT)
-    FOLDER.parent.mkdir(exist_ok=True)
-    with (FOLDER.parent / "demo.lock").open("a") as lock:
+    folder.parent.mkdir(exist_ok=True)
+    with folder.with_suffix(".lock").open("a") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             stage.failure("another demo runs here already; end it with Ctrl-C first")
             return 1
         try:
-            return _show(stage, once=os.environ.get("ONCE", "") not in {"", "0"})
+            return _show(stage, folder, once=os.environ.get("ONCE", "") not in {"", "0"})
         except (StoryError, LabError) as error:
             stage.failure(str(error))
             return 1
@@ -42,10 +42,10 @@ def main() -> int:
             return 130
 
 
-def _show(stage: Stage, *, once: bool) -> int:
-    shutil.rmtree(FOLDER, ignore_errors=True)
+def _show(stage: Stage, folder: Path, *, once: bool) -> int:
+    shutil.rmtree(folder, ignore_errors=True)
     stage.step("A development identity provider, a target and the bastion are started, all on this machine's loopback.")
-    with World(FOLDER, login="demo", tell=stage.note) as world:
+    with World(folder, login="demo", tell=stage.note) as world:
         story = Story(stage, world)
         story.play()
         if once:
@@ -58,7 +58,7 @@ def _show(stage: Stage, *, once: bool) -> int:
 
 
 def _lines_to_try(stage: Stage, story: Story) -> None:
-    folder = stage.short(str(FOLDER))
+    folder = stage.short(str(story.world.folder))
     ssh = {name: f"ssh -F {folder}/{name}/ssh_config" for name in story.people}
     bastion = stage.short(story.bastion)
     explain = f"{bastion} policy explain -c {folder}/bastion/bastion.toml --user alice --groups eng --target web-1"
@@ -93,4 +93,4 @@ def _interrupt(_number: int, _frame: FrameType | None) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))
