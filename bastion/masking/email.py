@@ -1,9 +1,10 @@
 """Finds e-mail addresses: from each `@` to the left over the local part, to the right over the domain.
 
-Any top-level domain counts, because internal ones (`.corp`, `.internal`) are as personal as public ones; what only looks
-like an address (systemd units, `git@host:`, file names such as `logo@2x.png`) is on a short list of exceptions. Letters of
-Latin, Greek and Cyrillic beyond ASCII count; scripts written without spaces don't, or whole sentences would be hidden.
-In bytes that are no text (see `is_text`) only a longer shape is believed, or random data would be changed now and then.
+Any top-level domain counts, because internal ones (`.corp`, `.internal`) are as personal as public ones; what only
+looks like an address (systemd units, `git@host:`, file names such as `logo@2x.png`) is on a short list of exceptions.
+Letters of Latin, Greek and Cyrillic beyond ASCII count; scripts written without spaces don't, or whole sentences would
+be hidden. In bytes that are no text (see `is_text`) only a longer shape is believed, or random data would be changed
+now and then.
 Quoted local parts (`"a b"@x.org`), comments and address literals (`x@[192.0.2.1]`) are not found as addresses.
 """
 
@@ -28,7 +29,8 @@ _STRONG = re.compile(
     rb"[A-Za-z0-9._+-]{3,}@[a-z0-9-]{3,}(?:\.[a-z0-9-]{2,})*\.[a-z]{2,12}|[A-Z0-9._+-]{3,}@[A-Z0-9-]{4,}\.[A-Z]{2,12}"
 )
 _NO_ADDRESS = frozenset(
-    b"service scope slice socket mount automount timer target device path swap png jpg jpeg gif svg webp tgz json html".split()
+    b"service scope slice socket mount automount timer target device path swap".split()
+    + b"png jpg jpeg gif svg webp tgz json html".split()
 )
 
 

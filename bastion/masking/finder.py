@@ -7,7 +7,7 @@ A value found is a property of the text around it alone (see `rows`), so finding
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from bastion.masking.engine import Engine, ENGINES
+from bastion.masking.engine import ENGINES, Engine
 from bastion.masking.rows import Opening, Row
 from bastion.masking.visible import last_character
 

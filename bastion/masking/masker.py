@@ -1,7 +1,7 @@
 """From the configuration to maskers: which detectors run, with which style and engine.
 
-`build_masker` gives one fresh masker for one stream; what can be shared (compiled patterns) is made once for each choice
-of detectors and engine and kept.
+`MaskingPolicy` is made once for each version of the configuration and gives one fresh masker for each stream; what can
+be shared (compiled patterns) is made once for each choice of detectors and engine and kept.
 """
 
 from functools import lru_cache
@@ -16,6 +16,35 @@ DETECTORS = ("email", "phone", "iban", "card", "national-id", "ip", "mac", "secr
 """Names that `detectors` in the configuration may hold."""
 
 
+class MaskingPolicy:
+    """What one version of the configuration masks.
+
+    Parameters
+    ----------
+    config: `[masking]`.
+    key: the secret of pseudonyms; needed by the style `pseudonym` alone.
+    engine: what `bastion.masking.engine.choose_engine` returned at start.
+    """
+
+    def __init__(self, config: MaskingConfig, key: bytes | None = None, engine: str = "hyperscan") -> None:
+        self._finder = finder_for(config.detectors, engine) if config.detectors else None
+        self._style = style_for(config.style, key)
+
+    def masker(self, *, interactive: bool) -> StreamMasker | None:
+        """Return a masker for one stream, or None when nothing is to be masked.
+
+        `interactive` is whether a person types at the other end (a PTY).
+        """
+        return None if self._finder is None else StreamMasker(self._finder, self._style, interactive=interactive)
+
+
+def build_masker(
+    config: MaskingConfig, *, interactive: bool, key: bytes | None, engine: str = "hyperscan"
+) -> StreamMasker | None:
+    """Return a masker for one stream, or None when nothing is to be masked; see `MaskingPolicy`."""
+    return MaskingPolicy(config, key, engine).masker(interactive=interactive)
+
+
 @lru_cache(maxsize=16)
 def finder_for(detectors: tuple[str, ...], engine: str) -> Finder:
     """Return the finder for these detectors, made once."""
@@ -26,16 +55,3 @@ def style_for(name: str, key: bytes | None) -> Style:
     """Return the style of this name (tag, fixed, partial, pseudonym)."""
     del key
     return FixedStyle() if name == "fixed" else TagStyle()
-
-
-def build_masker(
-    config: MaskingConfig, *, interactive: bool, key: bytes | None, engine: str = "hyperscan"
-) -> StreamMasker | None:
-    """Return a masker for one stream, or None when nothing is to be masked.
-
-    `interactive` is whether a person types at the other end (a PTY); `key` is the secret of pseudonyms; `engine` is
-    what `bastion.masking.engine.choose_engine` returned at start.
-    """
-    if not config.detectors:
-        return None
-    return StreamMasker(finder_for(config.detectors, engine), style_for(config.style, key), interactive=interactive)

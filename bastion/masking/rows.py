@@ -21,14 +21,16 @@ Span = tuple[int, int]
 class Opening(Protocol):
     """Where in a text the earliest value may begin that more text could still complete, and what of it may be shown."""
 
-    limit: int
-    """No value, with what it looks at behind itself, is longer."""
+    @property
+    def limit(self) -> int:
+        """No value, with what it looks at behind itself, is longer."""
 
-    firsts: bytes
-    """Every byte a value may begin with."""
+    @property
+    def firsts(self) -> bytes:
+        """Every byte a value may begin with."""
 
     def start(self, text: bytes, end: int) -> int:
-        """Return the first position from which `text[:end]` may hold the beginning of a value; `end` where there is none."""
+        """Return the first position from which `text[:end]` may hold the beginning of a value, else `end`."""
 
     def free(self, text: bytes, start: int) -> int:
         """Return up to where an undecided value that begins at `start` may be shown on an idle terminal."""

@@ -4,9 +4,9 @@
 of one channel (stdout and stderr apart) and is fed raw bytes before any decoding. It has no clock: who owns it calls
 `idle` when nothing came for about 30 ms on a terminal, and again after about 400 ms.
 
-Limits: at most about 320 shown characters are held, with what shows nothing between them. On an idle terminal the budget
-of each row is shown of a value that isn't complete (an e-mail's local part, four digits of a number). What the client
-typed and the terminal echoes is shown to the client who typed it.
+Limits: at most about 320 shown characters are held, with what shows nothing between them. On an idle terminal the
+budget of each row is shown of a value that isn't complete (an e-mail's local part, four digits of a number). What the
+client typed and the terminal echoes is shown to the client who typed it.
 """
 
 from collections import Counter
@@ -180,7 +180,7 @@ class StreamMasker:
         return b"*" * length if self._style.keeps_length else b""
 
     def _mask_payload(self, sequence: bytes) -> bytes:
-        """Mask the text inside an operating system command (title, hyperlink); one that sets the clipboard is dropped."""
+        """Mask the text of an operating system command (title, link); one that sets the clipboard is dropped."""
         payload = sequence[2:].rstrip(b"\x07\x1b\\")
         if payload.startswith(b"52;"):
             self._counts["clipboard"] += 1

@@ -10,8 +10,10 @@ from bastion.masking.visible import Before, Kind, Piece, View
 
 
 class Writer:
-    """Walks over a view's pieces. `firsts` are the bytes a value can begin with; `payload` masks the text an operating
-    system command carries."""
+    """Walks over a view's pieces.
+
+    `firsts` are the bytes a value can begin with; `payload` masks the text an operating system command carries.
+    """
 
     def __init__(self, view: View, before: Before, firsts: bytes, payload: Callable[[bytes], bytes]) -> None:
         self.out: list[bytes] = []
@@ -31,7 +33,7 @@ class Writer:
         self._walk(until, hidden=False)
 
     def replace(self, start: int, end: int, replacement: bytes, until: int) -> None:
-        """Put out `replacement` for the value at `start`..`end`, and move on to `until`, which may lie before its end."""
+        """Put out `replacement` for the value at `start`..`end`, and move on to `until`, maybe before its end."""
         self.clear(start)
         self._edge(start)
         if self._is_utf16(start, end):

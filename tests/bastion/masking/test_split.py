@@ -1,9 +1,10 @@
 """However a stream is cut, the same comes out, and it is what a plain search over the whole text says."""
 
+import itertools
 import os
 
-import pytest
-from hypothesis import HealthCheck, given, settings, strategies as st
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from bastion.masking.masker import finder_for
 from bastion.masking.stream import StreamMasker
@@ -86,7 +87,7 @@ def texts(draw: st.DrawFn) -> bytes:
 def mask(text: bytes, cuts: list[int], *, fixed: bool = False) -> bytes:
     masker = StreamMasker(finder_for(("email",), "hyperscan"), FixedStyle() if fixed else TagStyle(), interactive=False)
     edges = [0, *sorted(cut % (len(text) + 1) for cut in cuts), len(text)]
-    out = [masker.feed(text[low:high]) for low, high in zip(edges, edges[1:], strict=False)]
+    out = [masker.feed(text[low:high]) for low, high in itertools.pairwise(edges)]
     return b"".join(out) + masker.end()
 
 
