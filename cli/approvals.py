@@ -4,7 +4,7 @@ from datetime import datetime
 
 from bastion.model import rfc3339
 from bastion.store.base import ApprovalRow, ApprovalState
-from cli.console import as_text, length, moment
+from cli.console import as_json_text, as_text, length, moment
 
 
 def as_json(row: ApprovalRow) -> dict[str, object]:
@@ -19,7 +19,7 @@ def as_json(row: ApprovalRow) -> dict[str, object]:
         "target": row.target,
         "login": row.login,
         "channel": row.channel,
-        "command": as_text(row.command),
+        "command": as_json_text(row.command),
         "reason": row.reason,
         "approvers": list(row.approvers),
         "approvals": row.approvals,

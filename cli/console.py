@@ -41,14 +41,19 @@ STYLES = {
 }
 
 
-def safe(text: str | bytes) -> str:
+def safe(text: str) -> str:
     """Return a text that is safe to draw: one line, with everything that could act on a terminal written out."""
-    return visible(as_text(text))
+    return visible(text)
 
 
-def as_text(value: str | bytes) -> str:
-    """Decode bytes as UTF-8; bytes that aren't are written as backslash escapes, so that none is lost."""
-    return value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else value
+def as_text(data: bytes) -> str:
+    """Decode bytes that are to be drawn; `safe` shows each byte that is not UTF-8 as an escape of its own."""
+    return data.decode("utf-8", "surrogateescape")
+
+
+def as_json_text(data: bytes) -> str:
+    """Decode bytes for JSON: those that are not UTF-8 become backslash escapes, as lone surrogates are no Unicode."""
+    return data.decode("utf-8", "backslashreplace")
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +183,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, datetime):
         return rfc3339(value)
     if isinstance(value, bytes):
-        return as_text(value)
+        return as_json_text(value)
     if isinstance(value, set | frozenset):
         return sorted(value)
     raise TypeError(f"{type(value).__name__} has no JSON form")

@@ -1,6 +1,7 @@
 """The program `bastion`, as typed in a shell. The one module of the CLI that reads arguments and environment."""
 
 import asyncio
+import logging
 import os
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ from cli.settings import separate
 from cli.tree import local_tree
 
 INTERRUPTED = 130
+DEBUG = "BASTION_DEBUG"
 
 
 def main() -> None:
@@ -39,4 +41,6 @@ async def _main(arguments: list[str]) -> int:
         Console(terminal).error(str(error))
         return error.exit_status
     context = LocalContext(terminal, tuple(rest), options, os.environ, Path.home())
-    return await run(tree, rest, context, terminal)
+    if not os.environ.get(DEBUG):
+        logging.lastResort = None  # a traceback is for those who ask for it
+    return await run(tree, rest, context, terminal, details=f"run it again with {DEBUG}=1 to see the details")

@@ -24,8 +24,11 @@ log = logging.getLogger(__name__)
 USAGE = 2
 
 
-async def run(tree: Group, arguments: Sequence[str], context: Any, terminal: Terminal) -> int:
-    """Run one command line and return its exit status; nothing but cancellation leaves this function."""
+async def run(tree: Group, arguments: Sequence[str], context: Any, terminal: Terminal, *, details: str) -> int:
+    """Run one command line and return its exit status; nothing but cancellation leaves this function.
+
+    `details` says where to read more of an internal error.
+    """
     console = Console(terminal)
     try:
         status = await _perform(tree, arguments, context, console)
@@ -38,7 +41,7 @@ async def run(tree: Group, arguments: Sequence[str], context: Any, terminal: Ter
     except Exception:
         reference = secrets.token_hex(4)
         log.exception("command failed, ref %s", reference)
-        console.error(f"internal error; the log has the details (ref {reference})")
+        console.error(f"internal error; {details} (ref {reference})")
         status = 1
     await console.drain()
     return status

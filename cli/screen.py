@@ -16,7 +16,7 @@ from rich.text import Text
 from bastion.control.terminal import Terminal
 from bastion.store.base import ApprovalRow
 from cli.approvals import summary
-from cli.console import length, render, safe
+from cli.console import as_text, length, render, safe
 
 REASON_MAX = 500  # characters
 _DETAIL_LINES = 7  # below the list, where the window has room for them
@@ -194,7 +194,7 @@ class Screen:
         where = f"{row.login}@{row.target}" if row.login else row.target
         line = Text(f"{'>' if chosen else ' '} {left:>7}  ", style="bold" if chosen else "")
         return line.append(f"{safe(row.requester)} ({row.kind}) {safe(where)}  ", style="cyan").append(
-            safe(row.command)
+            safe(as_text(row.command))
         )
 
     def _details(self, columns: int, room: int, now: datetime) -> list[Text]:
@@ -209,7 +209,7 @@ class Screen:
 
 
 def _command(row: ApprovalRow | None, columns: int) -> list[Text]:
-    return _wrap("", safe(row.command), columns) if row is not None else []
+    return _wrap("", safe(as_text(row.command)), columns) if row is not None else []
 
 
 def _wrapped(row: ApprovalRow, columns: int, now: datetime) -> list[Text]:

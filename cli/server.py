@@ -26,4 +26,5 @@ async def run_command(line: str, control: Control, terminal: Terminal) -> int:
         return USAGE
     if not arguments or arguments[0] == "help":
         arguments = [*arguments[1:], "--help"]
-    return await run(server_tree(), arguments, ServerContext(control, terminal), terminal)
+    context = ServerContext(control, terminal)
+    return await run(server_tree(), arguments, context, terminal, details="the server's log has the details")

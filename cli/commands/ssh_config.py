@@ -39,4 +39,5 @@ def stanza(setup: ClientSetup) -> str:
 def known_hosts(setup: ClientSetup) -> str:
     """Return the one line for known_hosts: the host CA, for the bastion's names and those of ssh targets alone."""
     names = [name if setup.port == 22 else f"[{name}]:{setup.port}" for name in setup.names]
-    return f"@cert-authority {','.join([*names, *setup.targets])} {setup.host_ca}"
+    kind, key = setup.host_ca.split()[:2]
+    return f"@cert-authority {','.join([*names, *setup.targets])} {kind} {key}"
