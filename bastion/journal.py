@@ -17,6 +17,7 @@ MAX_QUEUED = 10_000
 """Events that may wait for a commit."""
 
 _PAGE = 1000
+_BEFORE_ALL = -(2**63)  # not 0, so that an entry put in before the first is found
 
 
 class AuditLog:
@@ -60,7 +61,7 @@ class AuditLog:
         journal = self._thread.store.journal
         verifier = Verifier()
         verifier.expect(await self._thread.run(journal.head))
-        after = 0
+        after = _BEFORE_ALL
         while page := await self._thread.run(journal.list, after=after, limit=_PAGE):
             if not verifier.feed(page):
                 break

@@ -242,7 +242,9 @@ class MemoryJournal(_Part):
     ) -> Sequence[JournalEntry]:
         """See `JournalStore.list`."""
         with self._store.lock:
-            found = [entry for entry in self._store.data.journal[after:] if not types or entry.type in types]
+            found = [
+                entry for entry in self._store.data.journal if entry.seq > after and (not types or entry.type in types)
+            ]
         return found[-limit:] if newest else found[:limit]
 
     def head(self) -> Head:
