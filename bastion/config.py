@@ -163,7 +163,10 @@ class SQLCondition:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """`[[rules]]`. Empty conditions match everything; `opaque` is True, False or the reasons it matches."""
+    """`[[rules]]`. Empty conditions match everything; `opaque` is True, False or the reasons it matches.
+
+    `logins` may hold `*`, which is any login.
+    """
 
     name: str
     action: Action

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from bastion.config import Config, Role, Rule, Selector
 from bastion.config_table import Findings, join
 from bastion.config_values import is_glob, quoted, suggestion
+from bastion.masking.detectors import ROWS
 from bastion.model import Action, ControlRight
 from bastion.selectors import channels_on, selects
 
@@ -19,11 +20,15 @@ def check(config: Config, findings: Findings) -> None:
     for role in config.roles.values():
         _check_role(role, config, findings)
     _check_reach(config, findings)
+    _check_detectors(config, findings)
+    guarded = any(owner.default is not Action.ALLOW for owner in (*config.roles.values(), *config.targets.values()))
     for index, rule in enumerate(config.rules):
         path = f"rules[{index}]"
         _check_selectors(f"{path}.targets", rule.targets, config, findings)
         if rule.action is Action.APPROVE:
             _check_approvers(path, rule.approvers, config, findings)
+        if rule.action is Action.ALLOW and not guarded:
+            findings.warn(path, 'allows what runs anyway; set default = "deny" or "approve" on a role or target')
         if rule.action is Action.DENY and _matches_everything(rule):
             findings.warn(path, "matches everything, so that no command runs anywhere")
 
@@ -52,6 +57,13 @@ def _check_reach(config: Config, findings: Findings) -> None:
             findings.warn(
                 join("targets", name), "no role reaches it; name it in the targets of a role with logins and channels"
             )
+
+
+def _check_detectors(config: Config, findings: Findings) -> None:
+    built = {row.kind for row in ROWS}
+    missing = [name for name in config.masking.detectors if name not in built]
+    if missing:
+        findings.warn("masking.detectors", f"this version cannot find {', '.join(missing)}: such values pass unmasked")
 
 
 def _check_selectors(path: str, selectors: Iterable[Selector], config: Config, findings: Findings) -> None:

@@ -2,6 +2,8 @@
 
 import pytest
 
+from bastion import config_checks
+from bastion.masking.detectors import ROWS
 from tests.bastion.configs import ISSUER, KEY, ORDERS, RULE, SSH, WEB, config
 
 QUIET = f"""{ISSUER}
@@ -15,13 +17,14 @@ channels = ["shell"]
 groups = ["sre"]
 control = ["approve"]
 [masking]
+detectors = ["email"]
 """
 FORWARD, SHELL = '["forward"]', '["shell"]'
 APPROVE = '[[rules]]\nname = "r"\naction = "approve"\ncommands = ["x"]\n'
 
 WARNED = [
     (
-        QUIET.replace("[masking]", ""),
+        QUIET.replace('[masking]\ndetectors = ["email"]\n', ""),
         "masking: is missing, so that nothing is masked, neither on screens nor in recordings; write [masking]",
     ),
     (
@@ -71,6 +74,10 @@ WARNED = [
         f'{QUIET}{RULE}commands = ["x"]\napprovers = ["sre"]',
         'rules[0].approvers: does nothing in a rule whose action is "deny"',
     ),
+    (
+        f'{QUIET}{RULE.replace("deny", "allow")}commands = ["ls"]',
+        'rules[0]: allows what runs anyway; set default = "deny" or "approve" on a role or target',
+    ),
     (f"{QUIET}{RULE}", "rules[0]: matches everything, so that no command runs anywhere"),
     (
         f'{QUIET}[store]\ndatabase = "postgresql://u:hunter2@h/d"',
@@ -83,6 +90,8 @@ def test_a_sound_configuration_has_no_warning() -> None:
     assert config(QUIET).warnings == ()
     assert config(f'{QUIET}{APPROVE}approvers = ["qa", "sre"]').warnings == ()
     assert config(f'{QUIET}{RULE}groups = ["g"]').warnings == ()
+    allow = f'{QUIET}{RULE.replace("deny", "allow")}commands = ["ls"]'
+    assert config(allow.replace("[roles.engineer]", '[roles.engineer]\ndefault = "deny"')).warnings == ()
     assert config(QUIET.replace('logins = ["deploy"]', 'logins = ["*"]')).warnings == ()
 
 
@@ -98,6 +107,13 @@ def test_a_database_needs_no_login_to_be_reached() -> None:
 @pytest.mark.parametrize(("text", "line"), WARNED)
 def test_one_warning(text: str, line: str) -> None:
     assert config(text).warnings == (f"bastion.toml: {line}",)
+
+
+def test_a_detector_that_is_not_built_is_said_to_miss_its_values(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(config_checks, "ROWS", tuple(row for row in ROWS if row.kind == "email"))
+    text = QUIET.replace('["email"]', '["email", "card", "iban"]')
+    line = "bastion.toml: masking.detectors: this version cannot find card, iban: such values pass unmasked"
+    assert config(text).warnings == (line,)
 
 
 def test_no_warning_repeats_a_secret() -> None:

@@ -153,7 +153,8 @@ def test_a_new_template_asks_for_one_issuer_and_one_target() -> None:
 
 def test_a_filled_template_is_accepted_without_a_warning() -> None:
     found = config(filled(template(["bastion.example.com", "10.0.0.1"])))
-    assert found.warnings == ()
+    # A version that does not find all kinds of value yet says so.
+    assert [line for line in found.warnings if "masking.detectors" not in line] == []
     assert found.server.listen == Address("127.0.0.1", 2222)
     assert found.server.names == ("bastion.example.com", "10.0.0.1")
     assert "email" in found.masking.detectors
@@ -217,4 +218,4 @@ def test_no_values_raise_anything_but_a_config_error(sections: list[tuple[str, d
 @given(st.text() | st.text(alphabet="[]{}=\"'\\\n,.a1# "))
 def test_no_text_raises_anything_but_a_config_error(text: str) -> None:
     for line in findings(text):  # which lets any other error through
-        assert line
+        assert line.isprintable()
