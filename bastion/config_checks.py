@@ -9,7 +9,7 @@ from bastion.config import Config, Role, Rule, Selector
 from bastion.config_table import Findings, join
 from bastion.config_values import is_glob, quoted, suggestion
 from bastion.masking.detectors import ROWS
-from bastion.model import Action, ControlRight
+from bastion.model import Action, ControlRight, strictest
 from bastion.selectors import channels_on, selects
 
 
@@ -21,7 +21,8 @@ def check(config: Config, findings: Findings) -> None:
         _check_role(role, config, findings)
     _check_reach(config, findings)
     _check_detectors(config, findings)
-    guarded = any(owner.default is not Action.ALLOW for owner in (*config.roles.values(), *config.targets.values()))
+    defaults = [role.default for role in config.roles.values()] + [target.default for target in config.targets.values()]
+    guarded = strictest(defaults) is not Action.ALLOW
     for index, rule in enumerate(config.rules):
         path = f"rules[{index}]"
         _check_selectors(f"{path}.targets", rule.targets, config, findings)
