@@ -42,5 +42,5 @@ async def _main(arguments: list[str]) -> int:
         return error.exit_status
     context = LocalContext(terminal, tuple(rest), options, os.environ, Path.home())
     if not os.environ.get(DEBUG):
-        logging.lastResort = None  # a traceback is for those who ask for it
+        logging.getLogger().addHandler(logging.NullHandler())  # a traceback is for those who ask for it
     return await run(tree, rest, context, terminal, details=f"run it again with {DEBUG}=1 to see the details")

@@ -57,6 +57,8 @@ async def _perform(tree: Group, arguments: Sequence[str], context: Any, console:
             terminal_width=min(console.terminal.columns, 100),
             color=False,
         )
+        if inspect.isawaitable(result):
+            result = await result
     except HelpRequested as asked:
         console.text(asked.text)
         return 0
@@ -66,8 +68,6 @@ async def _perform(tree: Group, arguments: Sequence[str], context: Any, console:
     except click.UsageError as error:
         _usage(error, console)
         return USAGE
-    if inspect.isawaitable(result):
-        result = await result
     return int(result or 0)
 
 
