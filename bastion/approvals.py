@@ -9,7 +9,7 @@ Not here: what needs an approval (`bastion.policy`), how people are told, and wh
 import asyncio
 import hashlib
 import secrets
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -180,7 +180,7 @@ class Approvals:
         who = Viewer(viewer.issuer, viewer.subject, viewer.groups if may_approve else ())
         return await self._thread.run(self._thread.store.approvals.list, states=states, limit=limit, viewer=who)
 
-    async def subscribe(self) -> AsyncIterator[None]:
+    async def subscribe(self) -> AsyncGenerator[None, None]:
         """Yield once at first, then after each change of any approval, for screens that are drawn anew.
 
         Changes while the caller is busy are yielded as one. Close it (`contextlib.aclosing`) when done.
