@@ -89,7 +89,8 @@ def is_plain_url(url: str) -> bool:
         parsed = httpx.URL(url)
     except (httpx.InvalidURL, ValueError):
         return False
-    return parsed.scheme in ("http", "https") and bool(parsed.host) and not parsed.userinfo
+    port = parsed.port if parsed.port is not None else 443
+    return parsed.scheme in ("http", "https") and bool(parsed.host) and not parsed.userinfo and 0 < port < 2**16
 
 
 def is_loopback(url: str) -> bool:

@@ -326,7 +326,8 @@ async def test_how_long_a_value_is_kept(later: timedelta, down: bool, expected: 
 async def test_renewing() -> None:
     source = Source()
     first = await source.cached.get()
-    assert await asyncio.gather(source.cached.renew(first), source.cached.renew(first)) == [[2], [2]]
+    renewed = await asyncio.gather(*(source.cached.renew(first) for _ in range(2)))
+    assert renewed == [[2], [2]]
     second = await source.cached.get()
     assert await source.cached.renew(second) is second  # too soon
     source.time.now += RETRY
