@@ -56,6 +56,7 @@ class EventType(StrEnum):
     APPROVAL_USED = "approval.used"
     RECORDING_REPLAYED = "recording.replayed"
     RECORDING_EXPORTED = "recording.exported"
+    RECORDING_SEARCHED = "recording.searched"
     JOURNAL_READ = "journal.read"
     JOURNAL_VERIFIED = "journal.verified"
     SESSION_KILLED = "session.killed"
