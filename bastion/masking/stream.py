@@ -82,6 +82,9 @@ class StreamMasker:
             return b""
         self._idles += 1
         shown, text = self._look(final=False)
+        if self._raw[shown.used : shown.used + 1] == b"\0":
+            # Half a character of UTF-16 in text, but a whole answer in dialogues of programs such as scp.
+            shown, text = self._look(final=True)
         base = len(self._context)
         live = max(self._decided, self._finder.undecided(text))
         found = self._finder.find(text, self._decided, len(text))
