@@ -3,7 +3,8 @@ stands here, and `tests/bastion/door/test_connection.py` notices when a new asyn
 
 Changed: who a certificate speaks for is decided by `bastion.auth` alone, from the key that *signed* (an offer without
 a signature proves nothing); strict key exchange is required (CVE-2023-48795); RSA signatures over SHA-1 are refused;
-the number of tries is bounded; commands that are no UTF-8 pass; options are not evaluated anew for each login.
+OpenSSH is offered the fast ciphers alone; the number of tries is bounded; commands that are no UTF-8 pass; options are
+not evaluated anew for each login.
 """
 
 import asyncio
@@ -14,9 +15,12 @@ from asyncssh.packet import SSHPacket, String
 from asyncssh.public_key import decode_ssh_certificate
 
 from bastion.model import Identity
+from bastion.packets import FrugalPackets
 from bastion.transport import DEVICE_LOGIN_SECONDS, PACKET, WINDOW
 
 MAX_TRIES = 20  # authentication requests a connection
+_OPENSSH = b"SSH-2.0-OpenSSH_"
+_FAST_CIPHERS = (b"aes128-gcm@openssh.com", b"aes256-gcm@openssh.com")  # every OpenSSH since 6.2 has them
 _WEAK_SIGNATURES = (b"ssh-rsa", b"ssh-dss")
 
 
@@ -41,7 +45,7 @@ class BastionServer(asyncssh.SSHServer):
         raise NotImplementedError
 
 
-class DoorConnection(asyncssh.SSHServerConnection):
+class DoorConnection(FrugalPackets, asyncssh.SSHServerConnection):
     """A connection at the door, or nested in a channel of one."""
 
     _owner: BastionServer
@@ -49,6 +53,16 @@ class DoorConnection(asyncssh.SSHServerConnection):
 
     async def reload_config(self) -> None:
         """Keep the options: they depend on nothing that a login could change."""
+
+    def _send_kexinit(self) -> None:
+        """Offer OpenSSH the fast ciphers alone: it would choose its own first common one, which is a slow one.
+
+        The client's version has been read before the server's KEXINIT goes out (RFC 4253 section 4.2 lets either come
+        first). Other clients may know nothing but CTR.
+        """
+        if self._client_version.startswith(_OPENSSH):
+            self._enc_algs = [cipher for cipher in self._enc_algs if cipher in _FAST_CIPHERS]
+        super()._send_kexinit()
 
     def choose_server_host_key(self, peer_host_key_algs: object) -> bool:
         """Refuse clients without strict key exchange before any key is used."""

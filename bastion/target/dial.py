@@ -1,5 +1,6 @@
 """The one way out to ssh targets: nothing without a `Grant`, nothing to a host whose key is not the configured one."""
 
+import asyncio
 from datetime import datetime
 
 import asyncssh
@@ -8,9 +9,14 @@ from bastion.auth.authority import TargetAuthority
 from bastion.config import Target
 from bastion.errors import TargetUnreachable
 from bastion.model import Grant, utcnow
+from bastion.packets import FrugalPackets
 from bastion.transport import common_options
 
 CONNECT_SECONDS = 10
+
+
+class TargetConnection(FrugalPackets, asyncssh.SSHClientConnection):
+    """A connection to a target."""
 
 
 class Dialer:
@@ -30,19 +36,7 @@ class Dialer:
             raise TargetUnreachable("internal mismatch of grant and target", log=f"{grant.target} is not {target.name}")
         name = target.name
         try:
-            return await asyncssh.connect(
-                target.address.host,
-                target.address.port,
-                config=None,
-                known_hosts=trusted_hosts(target),
-                username=grant.login,
-                agent_path=None,
-                agent_forwarding=False,
-                connect_timeout=CONNECT_SECONDS,
-                client_version="Bastion",
-                **self._credential(grant, target, utcnow()),
-                **common_options(),
-            )
+            return await self._connect(grant, target)
         except asyncssh.HostKeyNotVerifiable as error:
             raise TargetUnreachable(
                 f"the host key of {name} is not the one configured, so nothing was sent to it; "
@@ -66,6 +60,32 @@ class Dialer:
                 f"{name} does not answer; try again later or ask an administrator",
                 log=f"dial {name} {target.address.host} port {target.address.port}: {type(error).__name__}: {error}",
             ) from error
+
+    async def _connect(self, grant: Grant, target: Target) -> asyncssh.SSHClientConnection:
+        options = await asyncssh.SSHClientConnectionOptions.construct(
+            config=None,
+            host=target.address.host,
+            port=target.address.port,
+            known_hosts=trusted_hosts(target),
+            username=grant.login,
+            agent_path=None,
+            agent_forwarding=False,
+            client_version="Bastion",
+            **self._credential(grant, target, utcnow()),
+            **common_options(),
+        )
+        loop = asyncio.get_running_loop()
+        options.waiter = loop.create_future()
+        async with asyncio.timeout(CONNECT_SECONDS):
+            _, connection = await loop.create_connection(
+                lambda: TargetConnection(loop, options, wait="auth"), target.address.host, target.address.port
+            )
+            try:
+                await options.waiter
+            except BaseException:
+                connection.abort()
+                raise
+        return connection
 
     def _credential(self, grant: Grant, target: Target, now: datetime) -> dict[str, object]:
         credential = target.credential
