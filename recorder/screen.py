@@ -21,7 +21,7 @@ _SAVED_MAX = 16
 
 _TOKEN = re.compile(rf"\x1b\[[?0-9;: ]*[@-~]|\x1b(?:[()*+#].|.)|[^\x1b]{{1,{_RUN}}}|\x1b", re.DOTALL)
 _COLOURS = re.compile(r"\x1b\[([0-9;]*:[0-9;:]*)m")
-_ALTERNATE = re.compile(r"\x1b\[\?[0-9;]*\b(?:47|1047|1049)\b[0-9;]*([hl])")
+_ALTERNATE = re.compile(r"\x1b\[\?(?:[0-9]+;)*(?:47|1047|1049)(?:;[0-9]+)*([hl])")
 
 
 class TerminalScreen:
@@ -55,6 +55,8 @@ class TerminalScreen:
         columns, rows = _bounded(columns, rows)
         for screen in (self._main, self._alternate):
             if screen is not None:
+                if rows < screen.lines:
+                    _shrink(screen, rows)
                 screen.resize(rows, columns)
                 screen.ensure_hbounds()
                 screen.ensure_vbounds()
@@ -84,6 +86,7 @@ class TerminalScreen:
     def _switch(self, alternate: bool) -> None:
         if alternate and self._alternate is None:
             self._alternate = pyte.Screen(self._main.columns, self._main.lines)
+            self._alternate.cursor.x, self._alternate.cursor.y = self._main.cursor.x, self._main.cursor.y
         elif not alternate:
             self._alternate = None
         self._attach(self._screen)
@@ -109,6 +112,17 @@ def screen_at(recording: Recording, time: float) -> list[str]:
         elif event.code in {Code.OUTPUT, Code.ERROR}:
             screen.feed(event.data.replace(b"\n", b"\r\n") if returns else event.data)
     return screen.lines()
+
+
+def _shrink(screen: pyte.Screen, rows: int) -> None:
+    """Take rows away at the bottom, and at the top only as far as the cursor needs it; pyte takes all from the top."""
+    above = max(screen.cursor.y - rows + 1, 0)
+    kept = {row - above: line for row, line in screen.buffer.items() if above <= row < above + rows}
+    screen.buffer.clear()
+    screen.buffer.update(kept)
+    screen.cursor.y -= above
+    screen.lines = rows
+    screen.margins = None
 
 
 def _bounded(columns: int, rows: int) -> tuple[int, int]:

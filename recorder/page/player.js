@@ -42,15 +42,19 @@ class Terminal {
   }
 
   resize(columns, rows) {
-    this.columns = columns;
-    for (const screen of new Set([this.main, this.rows])) {
-      while (screen.length > rows) screen === this.rows && this.y < screen.length - 1 ? screen.pop() : (screen.shift(), screen === this.rows && (this.y -= 1));
+    const shown = this.rows;
+    for (const screen of new Set([this.main, shown])) {
+      const above = screen === shown ? Math.max(this.y - rows + 1, 0) : 0;  // rows that leave at the top
+      screen.splice(0, above);
+      screen.splice(rows);
       while (screen.length < rows) screen.push(this.blankRow());
+      if (screen === shown) this.y -= above;
       for (const row of screen) {
         while (row.length < columns) row.push(BLANK);
         row.length = columns;
       }
     }
+    this.columns = columns;
     this.height = rows;
     this.top = 0;
     this.bottom = rows - 1;
@@ -295,3 +299,135 @@ class Terminal {
     this.style = Array.from(parts.values()).join(" ");
   }
 }
+
+/* Plays events on a terminal: [time, text], or [time, columns, rows] for a new size. */
+class Replay {
+  constructor(columns, rows, events) {
+    this.size = [columns, rows];
+    this.events = events;
+    this.duration = events.length ? events[events.length - 1][0] : 0;
+    this.restart();
+  }
+
+  restart() {
+    this.terminal = new Terminal(...this.size);
+    this.next = 0;
+    this.time = 0;
+  }
+
+  /* Show the moment `time`, by playing on or from the start again. */
+  seek(time) {
+    if (time < this.time) this.restart();
+    this.time = Math.min(time, this.duration);
+    for (; this.next < this.events.length && this.events[this.next][0] <= this.time; this.next++) {
+      const event = this.events[this.next];
+      if (event.length === 3) this.terminal.resize(event[1], event[2]);
+      else this.terminal.write(event[1]);
+    }
+  }
+}
+
+const COLOURS = ["#000000", "#cc3333", "#33aa33", "#bb9900", "#4477dd", "#aa44aa", "#22a0a0", "#cccccc",
+  "#777777", "#ff6666", "#66dd66", "#eedd44", "#77aaff", "#dd77dd", "#55dddd", "#ffffff"];
+
+function colourOf(code) {
+  if (code.startsWith("#")) return code;
+  const number = parseInt(code, 10);
+  if (number < 16) return COLOURS[number];
+  if (number >= 232) return `rgb(${Array(3).fill(8 + (number - 232) * 10).join(",")})`;
+  const levels = [0, 95, 135, 175, 215, 255];
+  const cube = number - 16;
+  return `rgb(${levels[Math.floor(cube / 36)]},${levels[Math.floor(cube / 6) % 6]},${levels[cube % 6]})`;
+}
+
+function applyStyle(span, style, cursor) {
+  const parts = style.split(" ").filter(Boolean);
+  const has = (name) => parts.includes(name);
+  const pick = (key) => parts.filter((part) => part.startsWith(key + ":")).map((part) => colourOf(part.slice(2)))[0];
+  let [front, back] = [pick("f"), pick("b")];
+  if (has("reverse") !== cursor) [front, back] = [back || "#111111", front || "#dddddd"];
+  if (front) span.style.color = front;
+  if (back) span.style.backgroundColor = back;
+  if (has("bold")) span.style.fontWeight = "bold";
+  if (has("faint")) span.style.opacity = "0.6";
+  if (has("italic")) span.style.fontStyle = "italic";
+  if (has("underline")) span.style.textDecoration = "underline";
+  if (has("strike")) span.style.textDecoration = "line-through";
+}
+
+function draw(terminal, element) {
+  const spans = [];
+  terminal.rows.forEach((row, y) => {
+    let last = null;
+    row.forEach(([char, style], x) => {
+      const cursor = terminal.cursorShown && y === terminal.y && x === terminal.x;
+      if (style !== last || cursor) {
+        spans.push(document.createElement("span"));
+        applyStyle(spans[spans.length - 1], style, cursor);
+      }
+      last = cursor ? null : style;
+      spans[spans.length - 1].append(char);
+    });
+    spans.push(document.createTextNode("\n"));
+  });
+  element.replaceChildren(...spans);
+}
+
+function clock(seconds) {
+  const whole = Math.floor(seconds);
+  return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}`;
+}
+
+function main() {
+  const part = (id) => document.getElementById(id);
+  const [[columns, rows], ...events] = JSON.parse(part("events").textContent);
+  const replay = new Replay(columns, rows, events);
+  const bar = part("bar");
+  let playing = false;
+  let before = 0;
+  bar.max = String(replay.duration);
+
+  function show() {
+    draw(replay.terminal, part("screen"));
+    bar.value = String(replay.time);
+    part("time").textContent = `${clock(replay.time)} / ${clock(replay.duration)}`;
+    part("play").textContent = playing ? "pause" : "play";
+  }
+
+  function frame(now) {
+    if (!playing) return;
+    replay.seek(replay.time + (Math.max(now - before, 0) / 1000) * Number(part("speed").value));
+    before = now;
+    playing = replay.time < replay.duration;
+    show();
+    requestAnimationFrame(frame);
+  }
+
+  function toggle() {
+    playing = !playing;
+    if (playing && replay.time >= replay.duration) replay.seek(0);
+    before = performance.now();
+    show();
+    if (playing) requestAnimationFrame(frame);
+  }
+
+  function seek(time) {
+    replay.seek(Math.max(time, 0));
+    show();
+  }
+
+  part("play").addEventListener("click", toggle);
+  bar.addEventListener("input", () => seek(Number(bar.value)));
+  document.addEventListener("keydown", (event) => {
+    if (event.target !== document.body) return;
+    if (event.key === " ") toggle();
+    else if (event.key === "ArrowLeft") seek(replay.time - 5);
+    else if (event.key === "ArrowRight") seek(replay.time + 5);
+    else return;
+    event.preventDefault();
+  });
+  replay.seek(0);
+  show();
+}
+
+if (typeof document !== "undefined") main();

@@ -1,33 +1,16 @@
-from collections.abc import Sequence
-from io import BytesIO
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 import recorder.player
-from recorder.asciicast import Encoder, Header, encode_header
+from recorder.asciicast import Header
 from recorder.player import Player, Step
-from recorder.reader import Recording
-from recorder.sanitise import RESET, Sanitiser
+from recorder.sanitise import RESET
+from tests.recorder.made import Made, make
 
-Made = Sequence[tuple[float, str, bytes]]
 LEAVE = recorder.player._LEAVE.encode()
 # One line a second, for 20 seconds.
 LINES: Made = [(float(n), "o", b"<%d>" % n) for n in range(1, 21)]
-
-
-def make(events: Made, *, term: str = "xterm", end: bool = True) -> Recording:
-    encoder = Encoder()
-    parts = [encode_header(Header(term=term))]
-    last = 0.0
-    for last, code, data in events:
-        if code == "m":
-            parts.append(encoder.marker(data.decode(), last))
-        else:
-            parts += encoder.stream(code, data, last)
-    content = b"".join([*parts, *(encoder.end("0", last) if end else [])])
-    return Recording(lambda: BytesIO(content), "test")
 
 
 class Viewer:
@@ -176,12 +159,12 @@ def test_what_talks_is_not_replayed_even_in_pieces_or_after_a_jump() -> None:
 
 
 def test_without_terminal_lines_return_and_stderr_is_shown() -> None:
-    made = make([(1.0, "o", b"out\n"), (1.0, "e", b"err\n"), (1.0, "i", b"in\n")], term="")
+    made = make([(1.0, "o", b"out\n"), (1.0, "e", b"err\n"), (1.0, "i", b"in\n")], header=Header())
     assert Viewer(Player(made)).watch().drawn == RESET.encode() + b"out\r\nerr\r\n" + LEAVE
 
 
 def test_a_cut_off_recording_says_so() -> None:
-    viewer = Viewer(Player(make(LINES, end=False))).watch()
+    viewer = Viewer(Player(make(LINES, closed=False))).watch()
     assert viewer.step.done
     assert viewer.step.status == "playing 0:20 / 0:20 at 1x, cut off"
 
@@ -201,15 +184,10 @@ def test_steps_and_jumps_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     events: list[tuple[float, str, bytes]] = [(1.0, "o", b"\x1b[?25l\x1b[?1049h")]
     events += [(1.0, "o", b"%04d" % n * 100) for n in range(100)]
     events += [(2.0, "m", b"note")] * 1000
-    viewer = Viewer(Player(make(events)))
-    steps: list[Step] = []
-    viewer.watch()
-    steps_drawn = viewer.drawn
-    assert (
-        steps_drawn
-        == RESET.encode() + Sanitiser().feed(b"".join(data for _, code, data in events if code == "o")).encode() + LEAVE
-    )
+    output = b"".join(data for _, code, data in events if code == "o")
+    assert Viewer(Player(make(events))).watch().drawn == RESET.encode() + output + LEAVE
 
+    steps: list[Step] = []
     player = Player(make(events))
     player.start(0.0)
     step = player.key(b"9", 0.0)
