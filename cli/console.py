@@ -1,6 +1,6 @@
 """The output rules, in one place: what a command prints, and how it is drawn on the caller's terminal.
 
-On a terminal: rich tables at its width, colours where it wants them. Elsewhere: plain text without colours, boxes or
+On a terminal: tables at its width, colours where it wants them. Elsewhere: plain text without colours, boxes or
 cut-off values. `--json` is the same on both. Every text that a user, a target or a token chose passes through
 `safe`, so that no control, bidirectional or invisible character reaches a terminal. Nothing here uses the process's
 own streams: many callers are served at once.
@@ -13,10 +13,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from rich.box import SIMPLE_HEAD
+from rich.cells import cell_len
 from rich.console import Console as RichConsole
 from rich.console import RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from bastion.control.terminal import Terminal
@@ -24,6 +23,7 @@ from bastion.model import rfc3339
 from recorder.sanitise import visible
 
 _COLORS = {"truecolor": "truecolor", "256color": "256", "direct": "truecolor"}
+_NARROWEST = 8  # cells of a column that is cut
 STYLES = {
     "pending": "yellow",
     "approved": "green",
@@ -97,7 +97,7 @@ class Console:
         if not self.terminal.is_tty:
             self._write(_plain_table(columns, cells))
         elif cells:
-            self.draw(_rich_table(columns, cells))
+            self.draw(*_drawn_table(columns, cells, self.terminal.columns))
         else:
             self.text(empty)
 
@@ -156,20 +156,42 @@ def _color_system(term: str) -> Any:
     return _COLORS.get(suffix, "standard")
 
 
-def _rich_table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> Table:
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bold")
-    for column in columns:
-        table.add_column(
-            column.title,
-            justify="right" if column.right else "left",
-            no_wrap=True,
-            overflow="ellipsis",
-            ratio=1 if column.grow else None,
-            min_width=8 if column.grow else len(column.title),
-        )
-    for row in rows:
-        table.add_row(*(Text(cell, style=STYLES.get(cell, "")) for cell in row))
-    return table
+def _drawn_table(columns: Sequence[Column], rows: Sequence[Sequence[str]], available: int) -> list[Text]:
+    widths = _widths(columns, rows, available)
+    lines = [_line(columns, [column.title for column in columns], widths, "bold")]
+    lines.append(Text("─" * min(available, sum(widths) + 2 * (len(widths) - 1)), style="dim"))
+    lines += [_line(columns, row, widths) for row in rows]
+    for line in lines:
+        line.truncate(available)  # where even the columns that never shrink are too many
+    return lines
+
+
+def _line(columns: Sequence[Column], row: Sequence[str], widths: Sequence[int], style: str = "") -> Text:
+    cells: list[Text] = []
+    for column, value, width in zip(columns, row, widths, strict=True):
+        cell = Text(value, style=style or STYLES.get(value, ""))
+        cell.truncate(width, overflow="ellipsis")
+        cell.align("right" if column.right else "left", width)
+        cells.append(cell)
+    line = Text("  ").join(cells)
+    line.rstrip()
+    return line
+
+
+def _widths(columns: Sequence[Column], rows: Sequence[Sequence[str]], available: int) -> list[int]:
+    """Return the columns' widths in cells: those of their texts, the widest growing ones cut until all fit."""
+    widths = [
+        max([cell_len(column.title), *(cell_len(row[place]) for row in rows)]) for place, column in enumerate(columns)
+    ]
+    excess = sum(widths) + 2 * (len(widths) - 1) - available  # two cells stand between columns
+    growing = [place for place, column in enumerate(columns) if column.grow]
+    while excess > 0 and growing:
+        widest = max(growing, key=widths.__getitem__)
+        if widths[widest] <= _NARROWEST:
+            break
+        widths[widest] -= 1
+        excess -= 1
+    return widths
 
 
 def _plain_table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> str:

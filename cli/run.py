@@ -14,10 +14,10 @@ from typing import Any
 import click
 
 from bastion.control.terminal import Terminal
-from bastion.errors import BastionError
+from bastion.errors import BastionError, NotFoundError
 from cli.command import Group, HelpRequested
 from cli.console import Console
-from recorder.errors import RecordingError
+from recorder.errors import RecordingError, RecordingMissingError
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +37,7 @@ async def run(tree: Group, arguments: Sequence[str], context: Any, terminal: Ter
         status = error.exit_status
     except RecordingError as error:
         console.error(str(error))
-        status = 1
+        status = NotFoundError.exit_status if isinstance(error, RecordingMissingError) else BastionError.exit_status
     except Exception:
         reference = secrets.token_hex(4)
         log.exception("command failed, ref %s", reference)

@@ -3,14 +3,20 @@
 Without the right, a session of somebody else and one that doesn't exist get the same answer.
 """
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from itertools import islice
 
 from bastion.audit import EventType
 from bastion.control.services import Control
 from bastion.errors import AccessDenied, NotFoundError
 from bastion.model import ControlRight
 from bastion.store.base import SessionRow
+from recorder.errors import RecordingMissingError
 from recorder.reader import Recording
+from recorder.search import Found
+from recorder.search import search as search_recording
+from recorder.storage import RecordingStorage
 
 
 async def find(control: Control, *, live: bool | None, own: bool, limit: int) -> Sequence[SessionRow]:
@@ -45,6 +51,30 @@ def open_recording(control: Control, row: SessionRow) -> Recording:
     if not row.recording:
         raise NotFoundError(f"session {row.id} has no recording")
     return control.services.recordings.open(row.recording, tolerant=True)
+
+
+async def search(
+    control: Control, text: str, *, regex: bool, limit: int, most: int
+) -> AsyncIterator[tuple[SessionRow, Found]]:
+    """Look through the newest `limit` sessions the caller may see; yield at most `most` lines that match.
+
+    The journal holds what was searched for before anything is found. Files are read in threads; a recording that is
+    gone by now is passed over.
+    """
+    await control.record(EventType.RECORDING_SEARCHED, text=text, regex=regex, limit=limit)
+    for row in await find(control, live=None, own=False, limit=limit):
+        if row.recording and most > 0:
+            found = await asyncio.to_thread(_search, control.services.recordings, row.recording, text, regex, most)
+            most -= len(found)
+            for line in found:
+                yield row, line
+
+
+def _search(recordings: RecordingStorage, key: str, text: str, regex: bool, most: int) -> list[Found]:
+    try:
+        return list(islice(search_recording(recordings.open(key, tolerant=True), text, regex=regex), most))
+    except RecordingMissingError:
+        return []
 
 
 async def kill(control: Control, session_id: str, reason: str) -> SessionRow:

@@ -19,6 +19,8 @@ _COLUMNS = (
     Column("COMMAND", grow=True),
 )
 
+_MATCHES = 1000  # lines that a search finds at most
+
 
 @click.group("sessions", cls=Group)
 def command() -> None:
@@ -81,6 +83,26 @@ async def play(context: ServerContext, session_id: str, speed: float, idle_limit
     Without a terminal, the whole output is printed at once.
     """
     await play_session(context, session_id, speed=speed, idle_limit=idle_limit)
+
+
+@command.command("search", example="bastion sessions search 'systemctl stop' --json")
+@click.argument("text")
+@click.option("--regex", is_flag=True, help="TEXT is a regular expression (RE2).")
+@limit_option(1000)
+@json_option
+@click.pass_obj
+async def search(context: ServerContext, text: str, regex: bool, limit: int, as_json: bool) -> None:
+    """Find lines in the newest recordings you may see, whatever their case; --limit is how many recordings."""
+    matches = sessions.search(context.control, text, regex=regex, limit=limit, most=_MATCHES)
+    found = []
+    async for row, line in matches:
+        if as_json:
+            found.append(_json(row) | {"time": line.time, "line": line.line})
+            continue
+        context.console.line(f"{row.id} {length(line.time)} {row.identity} {_where(row)}: {line.line}")
+        await context.console.drain()
+    if as_json:
+        context.console.json(found)
 
 
 @command.command("kill", example='bastion sessions kill ID --reason "wrong host"')

@@ -24,6 +24,8 @@ from tests.cli.world import ALICE, Ran, World
 PROGRAM = str(Path(sys.executable).with_name("bastion"))
 TOKEN = "eyJhbGciOi.a-token-that-is-never-shown.c2ln"
 
+Challenge = bool | tuple[str, str, str, Sequence[tuple[str, bool]]]
+
 
 @dataclass
 class Door:
@@ -54,18 +56,18 @@ class Door:
         authority = UserAuthority(self.user_ca, CertificateConfig())
         return authority.issue(proven, key, now or datetime.now(UTC), 4711).line
 
-    async def work(self, line: str, terminal: Console) -> int:
+    async def work(self, command: str, terminal: Console) -> int:
         """Run a command line, as the server does."""
-        self.commands.append(line)
+        self.commands.append(command)
         if terminal.is_tty:
             self.terminals.append((terminal.term, terminal.columns, terminal.rows))
-        if line == "login":
+        if command == "login":
             public = b""
             while data := await terminal.read():
                 public += data
             terminal.write((self.answer or self.certify(asyncssh.import_public_key(public))).encode() + b"\n")
             return 0
-        return await run_command(line, self.world.control(self.who), terminal)
+        return await run_command(command, self.world.control(self.who), terminal)
 
 
 class _Server(asyncssh.SSHServer):
@@ -86,7 +88,7 @@ class _Server(asyncssh.SSHServer):
     def kbdint_auth_supported(self) -> bool:
         return True
 
-    def get_kbdint_challenge(self, username: str, lang: str, submethods: str) -> asyncssh.server.KbdIntChallenge:
+    def get_kbdint_challenge(self, username: str, lang: str, submethods: str) -> Challenge:
         self._door.submethods.append(submethods)
         if submethods.startswith("bastion-token"):
             return "bastion login", "", "", [("Token: ", False)]
@@ -94,7 +96,7 @@ class _Server(asyncssh.SSHServer):
             return "bastion login", "", "", [(f"Issuer ({', '.join(self._door.issuers)}): ", True)]
         return "bastion login", "open https://idp.example/device and compare ABCD-EFGH", "", []
 
-    def validate_kbdint_response(self, username: str, responses: Sequence[str]) -> asyncssh.server.KbdIntChallenge:
+    def validate_kbdint_response(self, username: str, responses: Sequence[str]) -> Challenge:
         assert self._connection is not None
         self._door.answers.append(list(responses))
         if self._door.refusal:

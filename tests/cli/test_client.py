@@ -179,7 +179,7 @@ async def test_a_reader_that_goes_away(laptop: Laptop) -> None:
 
 def spawn(laptop: Laptop, *arguments: str) -> "pexpect.spawn[bytes]":
     environment = laptop.environment({})
-    return pexpect.spawn(PROGRAM, list(arguments), env=environment, dimensions=(24, 80), timeout=20)  # type: ignore[arg-type]
+    return pexpect.spawn(PROGRAM, list(arguments), env=environment, dimensions=(24, 80), timeout=20)
 
 
 async def test_on_a_terminal_there_is_one_on_the_bastion_too(laptop: Laptop) -> None:
