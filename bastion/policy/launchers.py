@@ -1,0 +1,295 @@
+"""Programs that start other programs in their own way: `env`, `find`, `xargs`, `ssh`, `su`, containers."""
+
+import re
+
+from bastion.policy import calls, options, wrappers
+from bastion.policy.context import IO, NOTHING, Call, Context, Handler, Input, InputKind
+from bastion.policy.fields import merge
+from bastion.policy.shells import child_state
+from bastion.policy.state import State, Variable, unknown
+from bastion.policy.understanding import Reason, Word, literal
+
+_ENV = (
+    "i0vu:C:S: ignore-environment null unset= chdir= split-string= debug block-signal=? default-signal=?"
+    " ignore-signal=? list-signal-handling help version argv0= a:"
+)
+_XARGS = (
+    "0oprtxa:d:E:I:L:n:P:s:e:i:l: null open-tty interactive no-run-if-empty verbose exit arg-file= delimiter= eof=?"
+    " max-lines=? max-args= max-procs= max-chars= replace=? process-slot-var= show-limits help version"
+)
+_SU = "flmpPTw:c:s:g:G: fast login preserve-environment pty command= session-command= shell= group= supp-group= whitelist-environment= no-pty help version"
+_SSH = "46AaCfGgKkMNnqsTtVvXxYyB:b:c:D:E:e:F:I:i:J:L:l:m:O:o:P:p:Q:R:S:W:w:"
+
+
+def _env(run: Context, call: Call) -> None:
+    words = _dashed(call.arguments)
+    state = call.state.copy()
+    read = options.read(_ENV, words)
+    if read.unsure is not None:
+        _unsure(run, call, read.unsure)
+        return
+    split = read.values("S", "split-string")
+    if split:
+        text = split[0].text
+        if text is None or "\\" in text or "$" in text:
+            _unsure(run, call, split[0])
+            return
+        tree_words = [literal(part.strip("'\"")) for part in re.findall(r"'[^']*'|\"[^\"]*\"|[^\s'\"]+", text)]
+        _env_words(run, call, [*tree_words, *read.rest], state)
+        return
+    for value in read.values("C", "chdir"):
+        state.cwd = (value,)
+    if read.has("i", "ignore-environment"):
+        state.variables = {name: Variable() for name in state.variables}
+    _env_words(run, call, read.rest, state)
+
+
+def _env_words(run: Context, call: Call, words: list[Word], state: State) -> None:
+    rest = wrappers.take_assignments(run, call, words, state)
+    if rest:
+        calls.start(run, call, rest, state=state)
+    else:
+        call.io.stdout.write_unknown(call.index)
+
+
+def _dashed(words: list[Word]) -> list[Word]:
+    """Return words with a lone leading dash, an old spelling of -i, left out."""
+    return words[1:] if words and words[0].text == "-" else words
+
+
+def _unsure(run: Context, call: Call, word: Word) -> None:
+    run.doubt(Reason.WRAPPER, f"{call.name} with {word.shown}")
+    call.io.stdout.write_unknown(call.index)
+
+
+def _xargs(run: Context, call: Call) -> None:
+    read = options.read(_XARGS, call.arguments)
+    if read.unsure is not None:
+        _unsure(run, call, read.unsure)
+        return
+    words = read.rest or [literal("echo")]
+    stdin = call.io.stdin
+    marks = [value.text or "{}" for value in read.values("I", "i", "replace")]
+    if read.has("I", "i", "replace"):
+        words = [_substituted(word, marks[0] if marks else "{}", stdin) for word in words]
+    elif stdin.text is not None and (text := stdin.text.text) is not None and len(text) < 4096 and "\\" not in text:
+        items = text.replace("\0", "\n") if read.has("0", "null", "d", "delimiter") else text
+        words = [*words, *(literal(item.strip("'\"")) for item in items.split())]
+    else:
+        words = [*words, Word(unknown("…", stdin.origins).parts, many=True)]
+    calls.start(run, call, words, io=IO(NOTHING, call.io.stdout))
+
+
+def _substituted(word: Word, mark: str, stdin: Input) -> Word:
+    """Return a word with the mark replaced by a line that is not known."""
+    parts = []
+    for part in word.parts:
+        if isinstance(part, str) and mark in part:
+            for place, piece in enumerate(part.split(mark)):
+                parts.extend([unknown(mark, stdin.origins).parts[0]] if place else [])
+                parts.append(piece)
+        else:
+            parts.append(part)
+    return Word(merge(parts), word.many)
+
+
+def _find(run: Context, call: Call) -> None:
+    words = call.arguments
+    place = 0
+    while place < len(words):
+        text = words[place].text
+        if text in {"-exec", "-execdir", "-ok", "-okdir"}:
+            end = place + 1
+            while end < len(words) and words[end].text != ";" and not (
+                words[end].text == "+" and words[end - 1].text == "{}"
+            ):
+                end += 1
+            found = Input(InputKind.PIPE)
+            inner = [_substituted(word, "{}", found) for word in words[place + 1 : end]]
+            starts = _start_points(words)
+            inner = [_found(word, starts) for word in inner]
+            state = call.state.copy()
+            if text.endswith("dir"):
+                state.cwd = ()
+            calls.start(run, call, inner, state=state, io=IO(call.io.stdin, call.io.stdout))
+            place = end
+        elif text is None and words[place].has_any and options.may_be_option(words[place]) and place > 0:
+            run.doubt(Reason.WRAPPER, f"find with {words[place].shown}")
+        place += 1
+    call.io.stdout.write_unknown(call.index)
+
+
+def _start_points(words: list[Word]) -> list[Word]:
+    starts = []
+    for word in words:
+        if options.may_be_option(word) or word.text in {"(", "!", ")"}:
+            break
+        starts.append(word)
+    return starts or [literal(".")]
+
+
+def _found(word: Word, starts: list[Word]) -> Word:
+    """Return a word that stands for a file found, which lies below the only start point."""
+    if len(starts) == 1 and word.shown == "{}" and word.text is None and not starts[0].many:
+        return Word(merge((*starts[0].parts, "/", *unknown("…").parts)))
+    return word
+
+
+def _su(run: Context, call: Call) -> None:
+    words = _dashed(call.arguments)
+    read = options.read(_SU, words, permute=True)
+    if read.unsure is not None:
+        _unsure(run, call, read.unsure)
+        return
+    code = read.values("c", "command", "session-command")
+    rest = [word for word in read.rest if word.text != "-"]
+    shell = (read.values("s", "shell") or [literal("sh")])[0]
+    if call.name == "runuser" and read.has("u"):
+        calls.start(run, call, rest)
+    elif code:
+        calls.start(run, call, [shell, literal("-c"), code[-1]])
+    elif len(rest) > 1:
+        calls.start(run, call, [shell, *rest[1:]])
+    else:
+        calls.start(run, call, [shell])
+
+
+def _ssh(run: Context, call: Call) -> None:
+    read = options.read(_SSH, call.arguments)
+    if read.unsure is not None:
+        _unsure(run, call, read.unsure)
+        return
+    _ssh_options(run, call, read)
+    rest = read.rest
+    again = options.read(_SSH, rest[1:])  # options may stand behind the host as well
+    if again.unsure is None and rest:
+        _ssh_options(run, call, again)
+        rest = [rest[0], *again.rest]
+    if read.has("V", "G", "Q", "O", "N", "W", "s") or again.has("N", "G", "O", "s"):
+        call.io.stdout.write_unknown(call.index)
+    elif len(rest) > 1:
+        code = wrappers.join_words(rest[1:])
+        remote = State()
+        calls.code(run, call, code, state=remote, io=call.io, what="ssh")
+    elif rest:
+        from bastion.policy.shells import run_input  # noqa: PLC0415
+
+        run_input(run, call, call.io.stdin, State())
+
+
+def _ssh_options(run: Context, call: Call, read: options.Options) -> None:
+    for value in read.values("o"):
+        text = value.text
+        match = re.match(r"\s*(proxycommand|localcommand|knownhostscommand|match\s+exec)\s*[= ]\s*(.*)", (text or "").lower())
+        if text is None:
+            run.doubt(Reason.WRAPPER, f"ssh -o {value.shown}")
+        elif match and match[2] != "none":
+            code = re.split(r"[= ]", text.strip(), maxsplit=1)[1].strip()
+            calls.code(run, call, literal(code), state=child_state(call.state, "bash"), io=IO(NOTHING), what="ssh -o")
+
+
+_DOCKER_GLOBAL = "Dvc:H:l: config= context= debug host= log-level= tls tlscacert= tlscert= tlskey= tlsverify version help"
+_DOCKER_RUN = (
+    "diPqta:c:e:h:l:m:p:u:v:w: add-host= annotation= attach= blkio-weight= blkio-weight-device= cap-add= cap-drop= cgroup-parent= cgroupns="
+    " cidfile= cpu-count= cpu-percent= cpu-period= cpu-quota= cpu-rt-period= cpu-rt-runtime= cpu-shares= cpus= cpuset-cpus= cpuset-mems="
+    " detach detach-keys= device= device-cgroup-rule= device-read-bps= device-read-iops= device-write-bps= device-write-iops="
+    " disable-content-trust=? dns= dns-opt= dns-option= dns-search= domainname= entrypoint= env= env-file= expose= gpus= group-add="
+    " health-cmd= health-interval= health-retries= health-start-period= health-timeout= hostname= init=? interactive ip= ip6= ipc="
+    " isolation= kernel-memory= label= label-file= link= link-local-ip= log-driver= log-opt= mac-address= memory= memory-reservation="
+    " memory-swap= memory-swappiness= mount= name= network= net= network-alias= no-healthcheck no-TTY T oom-kill-disable=? oom-score-adj= pid="
+    " pids-limit= platform= privileged=? publish= publish-all pull= quiet read-only=? restart= rm=? runtime= security-opt= shm-size="
+    " sig-proxy=? stop-signal= stop-timeout= storage-opt= sysctl= tmpfs= tty=? ulimit= user= userns= uts= volume= volume-driver="
+    " volumes-from= workdir= replace no-deps service-ports use-aliases build remove-orphans index= help userns= systemd= pod= tz="
+)
+_COMPOSE_GLOBAL = "f:p: file= project-name= profile= env-file= project-directory= ansi= compatibility dry-run parallel= progress= all-resources verbose help version"
+_CONTAINERS = frozenset({"docker", "podman", "nerdctl"})
+
+
+def _docker(run: Context, call: Call) -> None:
+    read = options.read(_DOCKER_GLOBAL, call.arguments)
+    words = read.rest
+    verb = words[0].text if words else None
+    if read.unsure is not None or (words and verb is None):
+        _unsure(run, call, read.unsure or words[0])
+        return
+    if verb == "container" and len(words) > 1:
+        words, verb = words[1:], words[1].text
+    if verb == "compose":
+        compose = options.read(_COMPOSE_GLOBAL, words[1:])
+        _container(run, call, compose.rest, compose.unsure)
+    else:
+        _container(run, call, words, None)
+
+
+def _compose(run: Context, call: Call) -> None:
+    compose = options.read(_COMPOSE_GLOBAL, call.arguments)
+    _container(run, call, compose.rest, compose.unsure)
+
+
+def _container(run: Context, call: Call, words: list[Word], unsure: Word | None) -> None:
+    """Follow `exec` and `run` of a container program."""
+    verb = words[0].text if words else None
+    call.io.stdout.write_unknown(call.index)
+    if unsure is not None or (words and verb is None):
+        _unsure(run, call, unsure or words[0])
+        return
+    if verb not in {"exec", "run", "create"}:
+        return
+    read = options.read(_DOCKER_RUN, words[1:])
+    if read.unsure is not None:
+        _unsure(run, call, read.unsure)
+        return
+    inner = read.rest[1:]
+    if verb != "exec" and (entry := read.values("entrypoint")) and entry[-1].text != "":
+        inner = [entry[-1], *inner]
+    if not inner:
+        return
+    state = State(cwd=tuple(read.values("w", "workdir")[-1:]) or (unknown("?"),))
+    stdin = call.io.stdin if read.has("i", "interactive") or "compose" in call.name else NOTHING
+    calls.start(run, call, inner, state=state, io=IO(stdin, call.io.stdout))
+
+
+_KUBECTL_GLOBAL = (
+    "n:s:v:l:f:o:h as= as-group= as-uid= cache-dir= certificate-authority= client-certificate= client-key= cluster= context= disable-compression"
+    " insecure-skip-tls-verify=? kubeconfig= log-flush-frequency= match-server-version namespace= password= profile= profile-output="
+    " request-timeout= server= tls-server-name= token= user= username= v= vmodule= warnings-as-errors help"
+)
+_KUBECTL_EXEC = (
+    "itqn:c:f:s:v: container= filename= stdin=? tty=? quiet pod-running-timeout= namespace= context= kubeconfig= cluster= user= request-timeout="
+    " token= server= as= as-group= insecure-skip-tls-verify=?"
+)
+
+
+def _kubectl(run: Context, call: Call) -> None:
+    read = options.read(_KUBECTL_GLOBAL, call.arguments)
+    words = read.rest
+    call.io.stdout.write_unknown(call.index)
+    if read.unsure is not None or (words and words[0].text is None):
+        _unsure(run, call, read.unsure or words[0])
+        return
+    if not words or words[0].text not in {"exec", "run", "debug"}:
+        return
+    dashes = next((place for place, word in enumerate(words) if word.text == "--"), None)
+    before = words[1:dashes]
+    if dashes is not None:
+        inner = words[dashes + 1 :]
+    elif words[0].text == "exec":
+        inner = options.read(_KUBECTL_EXEC, before).rest[1:]
+    else:
+        inner = []
+    if inner:
+        interactive = any(re.match(r"-\w*i|--stdin", word.text or "") for word in before)
+        stdin = call.io.stdin if interactive else NOTHING
+        calls.start(run, call, inner, state=State(cwd=(unknown("?"),)), io=IO(stdin, call.io.stdout))
+
+
+_HANDLERS: dict[str, Handler] = {
+    "env": _env, "xargs": _xargs, "find": _find, "su": _su, "runuser": _su, "ssh": _ssh, "slogin": _ssh,
+    "docker": _docker, "podman": _docker, "nerdctl": _docker, "docker-compose": _compose, "podman-compose": _compose,
+    "kubectl": _kubectl, "oc": _kubectl, "k": _kubectl, "microk8s.kubectl": _kubectl,
+}  # fmt: skip
+
+
+def handler(name: str) -> Handler | None:
+    """Return what follows the program of this name, else None."""
+    return _HANDLERS.get(name)

@@ -1,0 +1,129 @@
+"""Paths as words of a command may spell them: `//`, `.`, `..`, a relative path, `~`, parts that are not known.
+
+`spellings` returns every sequence of symbols (see `globs`) a word can stand for once it is normalised. A part that
+can be any text may hold `/..`, so everything before it counts as unknown too. Symbolic links are not seen.
+"""
+
+import itertools
+from collections.abc import Iterable, Sequence
+
+from bastion.policy.fields import merge
+from bastion.policy.globs import Item, Symbol, word_symbols
+from bastion.policy.understanding import Hole, Part, Unknown, Word
+
+MAX_SPELLINGS = 16
+
+_HOMES: tuple[tuple[Part, ...], ...] = (("/root",), ("/home/", Unknown(Hole.STAR, "*")))
+
+
+def spellings(word: Word, directories: Sequence[Word]) -> list[tuple[Item, ...]]:
+    """Return what a word can mean as a path, relative ones read in each of the directories as well."""
+    results: dict[tuple[Item, ...], None] = {}
+    for parts in itertools.islice(_located(word, directories), MAX_SPELLINGS):
+        for symbols in _normalised(parts):
+            results[symbols] = None
+    return list(results)
+
+
+def _located(word: Word, directories: Sequence[Word]) -> Iterable[tuple[Part, ...]]:
+    """Yield a word with `~` and the working directory put in front where they apply."""
+    parts = word.parts
+    first = parts[0] if parts else ""
+    if isinstance(first, Unknown) and first.hole is Hole.HOME:
+        yield ("~", *parts[1:])
+        for home in _HOMES:
+            yield (*home, *parts[1:])
+        return
+    yield parts
+    if isinstance(first, str) and first.startswith("/"):
+        return
+    for directory in directories:
+        yield from _located(Word(merge((*directory.parts, "/", *parts))), ())
+
+
+def _normalised(parts: Sequence[Part]) -> list[tuple[Item, ...]]:
+    results = []
+    for choice in _parent_choices(parts):
+        results.append(_normalise(choice))
+    return results
+
+
+def _parent_choices(parts: Sequence[Part]) -> list[Sequence[Part]]:
+    """Return the parts, and again with `.*` read as `..`, which older shells do."""
+    for place, part in enumerate(parts[:-1]):
+        following = parts[place + 1]
+        if isinstance(part, str) and part.rsplit("/", 1)[-1] == "." and isinstance(following, Unknown):
+            if following.hole in {Hole.STAR, Hole.ONE}:
+                return [parts, [*parts[:place], part + ".", *parts[place + 2 :]]]
+    return [parts]
+
+
+def _normalise(parts: Sequence[Part]) -> tuple[Item, ...]:
+    symbols = word_symbols(Word(tuple(parts)))
+    if Symbol.STAR in symbols:
+        last = len(symbols) - 1 - symbols[::-1].index(Symbol.STAR)
+        return (Symbol.STAR, *_components(symbols[last + 1 :], rooted=False, open_start=True))
+    return tuple(_components(symbols, rooted=symbols[:1] == ("/",), open_start=False))
+
+
+def _components(symbols: Sequence[Item], *, rooted: bool, open_start: bool) -> Sequence[Item]:
+    kept: list[tuple[Item, ...]] = []
+    above = 0
+    pieces = _split(symbols)
+    for place, piece in enumerate(pieces):
+        if open_start and place == 0:
+            kept.append(piece)  # glued to what is not known
+        elif piece in {(), (".",)}:
+            continue
+        elif piece == (".", "."):
+            if kept and not (open_start and len(kept) == 1):
+                kept.pop()
+            elif open_start:
+                return ()
+            else:
+                above += not rooted
+        elif all(item is Symbol.STAR_NAME for item in piece):
+            kept.append((Symbol.ONE_NAME, Symbol.STAR_NAME))  # a pattern stands for at least one character
+        else:
+            kept.append(piece)
+    if above:
+        # above a directory that is not known: could be anywhere
+        return (Symbol.STAR, *_joined(kept, "/" if kept else ""))
+    if rooted:
+        return ("/", *_joined(kept, ""))
+    return _joined(kept, "") or (".",)
+
+
+def _split(symbols: Sequence[Item]) -> list[tuple[Item, ...]]:
+    pieces: list[tuple[Item, ...]] = []
+    current: list[Item] = []
+    for item in symbols:
+        if item == "/":
+            pieces.append(tuple(current))
+            current = []
+        else:
+            current.append(item)
+    pieces.append(tuple(current))
+    return pieces
+
+
+def _joined(pieces: Sequence[tuple[Item, ...]], start: str) -> tuple[Item, ...]:
+    result: list[Item] = list(start)
+    for place, piece in enumerate(pieces):
+        result.extend("/" if place else "")
+        result.extend(piece)
+    return tuple(result)
+
+
+def normal_pattern(pattern: str) -> str:
+    """Return a rule's glob with its path normalised, as far as it is literal."""
+    if "/" not in pattern:
+        return pattern
+    rooted = pattern.startswith("/")
+    kept: list[str] = []
+    for piece in pattern.split("/"):
+        if piece == ".." and kept and "*" not in kept[-1] and kept[-1] != "..":
+            kept.pop()
+        elif piece not in {"", "."} and not (piece == ".." and rooted and not kept):
+            kept.append(piece)
+    return ("/" if rooted else "") + "/".join(kept) if kept or rooted else "."

@@ -1,0 +1,243 @@
+"""Rules: what happens to a command, by who asks, where, and what it would run.
+
+Deny beats approve beats allow; the order of rules never matters. Within a rule the conditions on people and targets
+must all hold; of `commands`, `regex`, `sql` and `opaque` one is enough, and a rule with none of them matches every
+command. A rule that denies or asks matches what may be so; one that allows, only what is certain.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+
+import re2
+
+from bastion.config import Rule, Selector, Target
+from bastion.errors import ConfigError
+from bastion.model import Action, ChannelKind, Identity, Verdict
+from bastion.policy.matching import matches
+from bastion.policy.patterns import CommandPattern, PatternError, compile_pattern
+from bastion.policy.sql import StatementFacts, facts, satisfies
+from bastion.policy.understanding import Understanding
+
+NOBODY = "no rule allows it, and no approvers are configured; add a rule with approvers, or an allow rule"
+
+
+@dataclass(frozen=True, slots=True)
+class CommandContext:
+    """Who wants to run a command, and where."""
+
+    identity: Identity
+    target: Target
+    login: str
+    channel: ChannelKind
+
+
+@dataclass(frozen=True, slots=True)
+class _Compiled:
+    rule: Rule
+    patterns: tuple[CommandPattern, ...]
+    regexes: tuple[object, ...]
+
+    @property
+    def everything(self) -> bool:
+        """Whether the rule says nothing about the command itself."""
+        rule = self.rule
+        return not (rule.commands or rule.regex or rule.sql or rule.opaque)
+
+    @property
+    def needs_understanding(self) -> bool:
+        rule = self.rule
+        return bool(rule.commands or rule.sql or rule.opaque)
+
+
+@dataclass(slots=True)
+class _Covered:
+    """What allow rules cover together."""
+
+    commands: set[int] = field(default_factory=set)
+    opaque: set[int] = field(default_factory=set)
+    rules: list[str] = field(default_factory=list)
+    all: bool = False
+
+
+class RuleSet:
+    """All rules of a configuration, read once.
+
+    Raises ConfigError for a pattern or regular expression that cannot be read. `approvers` are asked where a
+    command needs approval by default and no rule names anybody.
+    """
+
+    def __init__(self, rules: Iterable[Rule], approvers: Iterable[str] = ()) -> None:
+        self.rules = tuple(rules)
+        problems: list[str] = []
+        self._compiled = tuple(_compile(rule, problems) for rule in self.rules)
+        if problems:
+            raise ConfigError("\n".join(problems))
+        named = [group for rule in self.rules if rule.action is Action.APPROVE for group in rule.approvers]
+        self._approvers = tuple(dict.fromkeys([*approvers, *named]))
+
+    def needs_understanding(self, context: CommandContext, default: Action = Action.ALLOW) -> bool:
+        """Whether a command's text must be read to decide here; if not, `decide` may get an empty understanding."""
+        applicable = self._applicable(context)
+        if default is not Action.ALLOW:
+            return any(item.rule.action is Action.ALLOW and not item.everything for item in applicable) or any(
+                item.needs_understanding for item in applicable
+            )
+        return any(item.needs_understanding and item.rule.action is not Action.ALLOW for item in applicable)
+
+    def applies(self, context: CommandContext) -> bool:
+        """Whether any rule has a say here at all."""
+        return any(True for _ in self._applicable(context))
+
+    def decide(self, context: CommandContext, understanding: Understanding, raw: bytes, default: Action) -> Verdict:
+        """Return what happens to a command; `raw` are its exact bytes, for rules with `regex`."""
+        applicable = list(self._applicable(context))
+        tables: list[StatementFacts] | None = None
+        if any(item.rule.sql for item in applicable):
+            tables = facts(understanding)
+        for action in (Action.DENY, Action.APPROVE):
+            hits = [
+                item.rule
+                for item in applicable
+                if item.rule.action is action and _may_match(item, understanding, raw, tables or [])
+            ]
+            if hits:
+                return _verdict(min(hits, key=lambda rule: (-rule.approvals, rule.name)))
+        return self._otherwise(applicable, understanding, raw, tables or [], default)
+
+    def _applicable(self, context: CommandContext) -> Iterable[_Compiled]:
+        return (item for item in self._compiled if applies_to(item.rule, context))
+
+    def _otherwise(
+        self,
+        applicable: list[_Compiled],
+        understanding: Understanding,
+        raw: bytes,
+        tables: list[StatementFacts],
+        default: Action,
+    ) -> Verdict:
+        covered = _covered(applicable, understanding, raw, tables)
+        complete = covered.all or (
+            len(covered.commands) == len(understanding.commands) and len(covered.opaque) == len(understanding.opaque)
+        )
+        if complete:
+            return Verdict(Action.ALLOW, covered.rules[0] if covered.rules else "")
+        if default is Action.ALLOW:
+            return Verdict(Action.ALLOW)
+        if default is Action.APPROVE and self._approvers:
+            return Verdict(
+                Action.APPROVE, "default", "no rule allows it", self._approvers, 1, DEFAULT_TIMEOUT
+            )
+        reason = NOBODY if default is Action.APPROVE else "no rule allows it"
+        return Verdict(Action.DENY, "default", reason)
+
+
+DEFAULT_TIMEOUT = 600.0  # seconds an approval stays open that no rule has asked for
+
+
+def _verdict(rule: Rule) -> Verdict:
+    asking = rule.action is Action.APPROVE
+    return Verdict(
+        rule.action,
+        rule.name,
+        rule.reason,
+        rule.approvers if asking else (),
+        rule.approvals if asking else 1,
+        rule.timeout.total_seconds() if asking else 0.0,
+    )
+
+
+def _compile(rule: Rule, problems: list[str]) -> _Compiled:
+    patterns: list[CommandPattern] = []
+    for text in rule.commands:
+        try:
+            patterns.append(compile_pattern(text))
+        except PatternError as error:
+            problems.append(f"rules.{rule.name}.commands: the pattern {text!r} {error}")
+    regexes: list[object] = []
+    options = re2.Options()
+    options.log_errors = False
+    for text in rule.regex:
+        try:
+            regexes.append(re2.compile(text.encode(), options))
+        except re2.error as error:
+            problems.append(f"rules.{rule.name}.regex: {text!r} cannot be read: {_text(error)}")
+    return _Compiled(rule, tuple(patterns), tuple(regexes))
+
+
+def _text(error: Exception) -> str:
+    first = error.args[0] if error.args else ""
+    return first.decode("utf-8", "replace") if isinstance(first, bytes) else str(first)
+
+
+def applies_to(rule: Rule, context: CommandContext) -> bool:
+    """Whether the conditions of a rule on people and places hold."""
+    if rule.kinds and context.identity.kind not in rule.kinds:
+        return False
+    if rule.groups and not set(rule.groups) & set(context.identity.groups):
+        return False
+    if rule.logins and not any(fnmatchcase(context.login, login) for login in rule.logins):
+        return False
+    return not rule.targets or any(selects(selector, context.target) for selector in rule.targets)
+
+
+def selects(selector: Selector, target: Target) -> bool:
+    """Whether a selector picks a target: by a glob on its name, or by all of its labels."""
+    if selector.name:
+        return fnmatchcase(target.name, selector.name)
+    labels = dict(target.labels)
+    return all(labels.get(key) == value for key, value in selector.labels)
+
+
+def _may_match(item: _Compiled, understanding: Understanding, raw: bytes, tables: list[StatementFacts]) -> bool:
+    rule = item.rule
+    if item.everything or _opaque_hits(rule, understanding):
+        return True
+    if any(regex.search(raw) for regex in item.regexes):  # type: ignore[attr-defined]  # re2 has no types
+        return True
+    if any(matches(pattern, understanding.commands, certain=False) for pattern in item.patterns):
+        return True
+    return rule.sql is not None and any(satisfies(fact, rule.sql, certain=False) for fact in tables)
+
+
+def _opaque_hits(rule: Rule, understanding: Understanding) -> set[int]:
+    if rule.opaque is False:
+        return set()
+    return {
+        index
+        for index, item in enumerate(understanding.opaque)
+        if rule.opaque is True or (not isinstance(rule.opaque, bool) and item.reason.value in rule.opaque)
+    }
+
+
+def _covered(
+    applicable: list[_Compiled], understanding: Understanding, raw: bytes, tables: list[StatementFacts]
+) -> _Covered:
+    covered = _Covered()
+    for item in applicable:
+        if item.rule.action is not Action.ALLOW:
+            continue
+        before = (len(covered.commands), len(covered.opaque))
+        if item.everything or any(regex.fullmatch(raw) for regex in item.regexes):  # type: ignore[attr-defined]  # re2
+            covered.all = True
+            covered.rules.append(item.rule.name)
+            continue
+        for pattern in item.patterns:
+            covered.commands |= matches(pattern, understanding.commands, certain=True)
+        covered.opaque |= _opaque_hits(item.rule, understanding)
+        if item.rule.sql is not None:
+            covered.commands |= _sql_covered(item.rule, tables)
+        if (len(covered.commands), len(covered.opaque)) != before:
+            covered.rules.append(item.rule.name)
+    return covered
+
+
+def _sql_covered(rule: Rule, tables: list[StatementFacts]) -> set[int]:
+    assert rule.sql is not None
+    condition = rule.sql
+    indices = {fact.command for fact in tables}
+    return {
+        index
+        for index in indices
+        if all(satisfies(fact, condition, certain=True) for fact in tables if fact.command == index)
+    }
