@@ -23,10 +23,18 @@ _BEFORE_ALL = -(2**63)  # not 0, so that an entry put in before the first is fou
 class AuditLog:
     """Writes the journal of one node (a name of this bastion's, as in its configuration); used from one event loop."""
 
-    def __init__(self, thread: StoreThread, node: str, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        thread: StoreThread,
+        node: str,
+        clock: Callable[[], datetime],
+        observe: Callable[[Event], None] = lambda _: None,
+    ) -> None:
+        """Write for one node; `observe` is told each event that was written, on the store's thread."""
         self._thread = thread
         self._node = node
         self._clock = clock
+        self._observe = observe
         self._queue: list[tuple[Sequence[Event], asyncio.Future[None]]] = []
         self._queued = 0
         self._writer: asyncio.Task[None] | None = None
@@ -54,7 +62,10 @@ class AuditLog:
 
         Within `Store.transaction` they are kept or lost together with the change they tell of.
         """
-        return self._thread.store.journal.append(events, self._clock(), self._node)
+        entries = self._thread.store.journal.append(events, self._clock(), self._node)
+        for event in events:
+            self._observe(event)
+        return entries
 
     async def verify(self) -> VerifyResult:
         """Check the whole chain up to its end as it is now, a page at a time, so that others can write meanwhile."""

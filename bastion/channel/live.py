@@ -1,10 +1,15 @@
 """What is open now in this process: channels by session id, client connections by certificate. Listing and cutting."""
 
+import asyncio
+from contextlib import suppress
 from typing import Protocol
 
 
 class LiveChannel(Protocol):
     """A channel to a target."""
+
+    def tell(self, text: str) -> None:
+        """Show the user a line."""
 
     def kill(self, *, by: str, reason: str) -> None:
         """Tell the user who ends the channel and why, and end it."""
@@ -26,6 +31,7 @@ class Live:
 
     def __init__(self) -> None:
         self._channels: dict[str, LiveChannel] = {}
+        self._changed = asyncio.Event()
         self._connections: set[LiveConnection] = set()
 
     def add(self, session_id: str, channel: LiveChannel) -> None:
@@ -35,6 +41,7 @@ class Live:
     def remove(self, session_id: str) -> None:
         """Forget a channel that ended."""
         self._channels.pop(session_id, None)
+        self._changed.set()
 
     def connected(self, connection: LiveConnection) -> None:
         """Note a connection whose identity is proven."""
@@ -47,6 +54,19 @@ class Live:
     def ids(self) -> frozenset[str]:
         """Return the ids of all live sessions."""
         return frozenset(self._channels)
+
+    def tell(self, text: str) -> None:
+        """Show every user of a live channel a line."""
+        for channel in list(self._channels.values()):
+            channel.tell(text)
+
+    async def settle(self, seconds: float) -> None:
+        """Wait until no channel is live, at most so long."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while self._channels:
+                    self._changed.clear()
+                    await self._changed.wait()
 
     async def kill(self, session_id: str, *, by: str, reason: str) -> bool:
         """Cut one session now, telling its user who did it and why; False when it isn't live here."""

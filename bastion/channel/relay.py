@@ -194,6 +194,10 @@ class Relay:
         """The target does, or does no longer, take bytes as fast as they come."""
         self._client.read(not congested)
 
+    def tell(self, text: str) -> None:
+        """Show the user a line."""
+        self._guard(lambda: self._perform(self._pipeline.note(f"bastion: {text}")))
+
     def kill(self, *, by: str, reason: str) -> None:
         """Tell the user who ends the channel and why, and end it."""
         said = f": {visible(reason)}" if reason else ""
@@ -339,7 +343,6 @@ class Relay:
                 task.cancel()
         if self._target is not None:
             self._target.close()
-        self._services.live.remove(self._ledger.session_id)
         task = self._loop.create_task(self._close_books(failed))
         _closing.add(task)
         task.add_done_callback(_closing.discard)
@@ -358,6 +361,7 @@ class Relay:
         except (BastionError, RecordingError) as error:
             log.error("session %s: its end could not be written down: %s", self._ledger.session_id, error)  # noqa: TRY400
         finally:
+            self._services.live.remove(self._ledger.session_id)
             if not self._client_gone:
                 self._client.exit(status, signal)
 

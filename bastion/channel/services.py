@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+import httpx
+
 from bastion.approvals import Approvals
 from bastion.auth.access import Access
 from bastion.auth.keys import ServerKeys
@@ -35,7 +37,7 @@ class Ruling:
 
 @dataclass(slots=True)
 class Services:
-    """The running parts of the bastion. `ruling` is replaced by a reload, all else stays."""
+    """The running parts of the bastion. `ruling` is replaced by a reload; once `draining`, no channel opens."""
 
     ruling: Ruling
     keys: ServerKeys
@@ -46,4 +48,6 @@ class Services:
     recordings: DiskStorage
     dialer: Dialer
     live: Live
+    http: httpx.AsyncClient
     clock: Callable[[], datetime]
+    draining: bool = False

@@ -85,6 +85,8 @@ class ClientConnection:
 
     def _grant(self, way: Way, request: ChannelRequest) -> Grant:
         services = self._services
+        if services.draining:
+            raise UnavailableError("the bastion is being stopped; try again in a moment")
         if self.identity.expires <= services.clock():
             raise AccessDenied("your certificate expired meanwhile; run: bastion login")
         grant = services.ruling.access.grant(self.identity, way.target, way.login)

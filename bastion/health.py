@@ -1,0 +1,78 @@
+"""The optional endpoint for machines that watch the bastion: /metrics, /healthz and /readyz over plain HTTP.
+
+Runs on a thread of its own, so that a busy event loop shows as not ready instead of as no answer. It takes no input but
+the path and serves nothing that says who did what.
+"""
+
+import threading
+from collections.abc import Callable, Iterable
+from types import TracebackType
+from typing import Any, Self
+from wsgiref.simple_server import WSGIRequestHandler, make_server
+from wsgiref.types import StartResponse, WSGIEnvironment
+
+from prometheus_client import make_wsgi_app
+from prometheus_client.exposition import ThreadingWSGIServer
+
+from bastion.config import Address
+from bastion.errors import ConfigError
+from bastion.metrics import Metrics
+
+_TEXT = [("Content-Type", "text/plain; charset=utf-8"), ("Cache-Control", "no-store")]
+
+
+class _Silent(WSGIRequestHandler):
+    """Writes no access log, and gives a slow client ten seconds."""
+
+    timeout = 10
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class's name
+        """Log nothing."""
+
+
+class HealthEndpoint:
+    """Serves an address until closed. `ready` returns why the bastion is not ready, or an empty text."""
+
+    def __init__(self, address: Address, metrics: Metrics, ready: Callable[[], str]) -> None:
+        self._metrics: Any = make_wsgi_app(metrics.registry)
+        self._ready = ready
+        try:
+            self._server = make_server(address.host, address.port, self._answer, ThreadingWSGIServer, _Silent)
+        except OSError as error:
+            raise ConfigError(
+                f"server.metrics: cannot listen on {address.host} port {address.port}: {error.strerror or error}"
+            ) from error
+        self.port = self._server.server_port
+        self._thread = threading.Thread(target=self._server.serve_forever, name="health", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop serving."""
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _answer(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        path = environ.get("PATH_INFO", "")
+        if path == "/metrics":
+            answer: Iterable[bytes] = self._metrics(environ, start_response)
+            return answer
+        if path == "/healthz":
+            return _say(start_response, "200 OK", "ok")
+        if path == "/readyz":
+            why = self._ready()
+            return _say(start_response, "503 Service Unavailable" if why else "200 OK", why or "ready")
+        return _say(start_response, "404 Not Found", "see /metrics, /healthz and /readyz")
+
+
+def _say(start_response: StartResponse, status: str, text: str) -> Iterable[bytes]:
+    start_response(status, list(_TEXT))
+    return [f"{text}\n".encode()]

@@ -1,0 +1,62 @@
+"""Counters for Prometheus, fed by the audit events: what is journalled is counted, nothing else needs instrumenting.
+
+Labels come from closed lists, never from what users typed. Not here: the endpoint that serves them (`bastion.health`).
+"""
+
+from collections.abc import Callable
+
+from prometheus_client import CollectorRegistry, Counter, Gauge
+
+from bastion.audit import Event, EventType
+
+
+class Metrics:
+    """The counters of one process. `observe` may be called from any thread."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._connections = self._counter("connections", "Client connections whose identity was proven", "event")
+        self._channels = self._counter("channels", "Channels to targets", "channel", "event")
+        self._bytes = self._counter("channel_bytes", "Bytes relayed by channels that ended", "direction")
+        self._verdicts = self._counter("command_verdicts", "What the rules said of commands", "action")
+        self._approvals = self._counter("approvals", "What happened to approvals", "event")
+        self._logins = self._counter("logins", "Logins with an identity provider", "result")
+        self._refused = self._counter("access_denied", "Channels and targets refused to known callers")
+        self._masked = self._counter("masked_values", "Values masked before the caller saw them", "type")
+        self._failures = self._counter("failures", "What failed closed", "where")
+        self.waiting = Gauge("bastion_approvals_waiting", "Approvals nobody decided yet", registry=self.registry)
+
+    def _counter(self, name: str, text: str, *labels: str) -> Counter:
+        return Counter(f"bastion_{name}", text, labels, registry=self.registry)
+
+    def live(self, sessions: Callable[[], int]) -> None:
+        """Have the number of live sessions asked at each scrape."""
+        gauge = Gauge("bastion_sessions_live", "Channels to targets open now", registry=self.registry)
+        gauge.set_function(sessions)
+
+    def observe(self, event: Event) -> None:
+        """Count one event that was journalled."""
+        data = event.data
+        match event.type:
+            case EventType.CONNECTION_OPEN | EventType.CONNECTION_CLOSE:
+                self._connections.labels(event.type.rpartition(".")[2]).inc()
+            case EventType.CHANNEL_OPEN | EventType.CHANNEL_CLOSE:
+                self._channels.labels(str(data.get("channel", "")), event.type.rpartition(".")[2]).inc()
+                self._bytes.labels("in").inc(data.get("bytes_in", 0))
+                self._bytes.labels("out").inc(data.get("bytes_out", 0))
+                for kind, number in data.get("masked", {}).items():
+                    self._masked.labels(kind).inc(number)
+            case EventType.COMMAND_VERDICT:
+                self._verdicts.labels(str(data.get("action", ""))).inc()
+            case EventType.LOGIN:
+                self._logins.labels("accepted").inc()
+            case EventType.LOGIN_FAILED:
+                self._logins.labels("refused").inc()
+            case EventType.ACCESS_DENIED:
+                self._refused.inc()
+            case EventType.FAILURE:
+                self._failures.labels(str(data.get("where", ""))).inc()
+            case _ if event.type.startswith("approval."):
+                self._approvals.labels(event.type.rpartition(".")[2]).inc()
+            case _:
+                return

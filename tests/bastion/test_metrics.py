@@ -1,0 +1,31 @@
+"""Counters fed by audit events."""
+
+import pytest
+from prometheus_client import generate_latest
+
+from bastion.audit import Event, EventType
+from bastion.metrics import Metrics
+
+
+@pytest.mark.parametrize("event_type", list(EventType))
+def test_every_event_can_be_counted(event_type: EventType) -> None:
+    Metrics().observe(Event(event_type))
+
+
+def test_a_channels_end_counts_its_bytes_and_masked_values() -> None:
+    metrics = Metrics()
+    metrics.observe(
+        Event(EventType.CHANNEL_CLOSE, data={"channel": "exec", "bytes_in": 3, "bytes_out": 5, "masked": {"email": 2}})
+    )
+    text = generate_latest(metrics.registry).decode()
+    assert 'bastion_channels_total{channel="exec",event="close"} 1.0' in text
+    assert 'bastion_channel_bytes_total{direction="out"} 5.0' in text
+    assert 'bastion_masked_values_total{type="email"} 2.0' in text
+
+
+def test_live_sessions_are_asked_at_each_scrape() -> None:
+    metrics, sessions = Metrics(), [1]
+    metrics.live(lambda: len(sessions))
+    assert "bastion_sessions_live 1.0" in generate_latest(metrics.registry).decode()
+    sessions.append(2)
+    assert "bastion_sessions_live 2.0" in generate_latest(metrics.registry).decode()
