@@ -151,7 +151,7 @@ class Screen:
         lines = [*lines, *bottom][-height:]
         for line in lines:
             line.truncate(columns, overflow="ellipsis")
-        frame = (render(terminal, [line]).rstrip("\n") for line in lines)
+        frame = render(terminal, lines).removesuffix("\n").split("\n")
         return "\x1b[H" + "\x1b[K\r\n".join(frame) + "\x1b[K\x1b[J"
 
     def _title(self, columns: int, now: datetime) -> Text:
