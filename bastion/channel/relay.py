@@ -57,6 +57,9 @@ OUTCOMES: dict[type[Decision], str] = {
     Withdrawn: "withdrawn",
 }
 EARLY_LIMIT = 64 * 1024  # client bytes kept here before the client is no longer read
+# A client that multiplexes closes its channel as soon as both sides said EOF, and would miss an exit status that comes
+# a moment later. So EOF waits for it, but not for ever: a program may close its output and go on reading.
+EOF_GRACE = 0.5
 
 
 class ClientSide(Protocol):
@@ -233,7 +236,7 @@ class Relay:
                 case End(Stream.STDIN):
                     self._to_target(None)
                 case End(_):
-                    self._client.send_eof()
+                    self._loop.call_later(EOF_GRACE, self._send_eof)
                 case WakeAt(time):
                     self._wake_at(time)
                 case Ask(command):
@@ -253,6 +256,10 @@ class Relay:
             self._target.write_eof()
         elif not self._target.is_closing():
             self._target.write(data)
+
+    def _send_eof(self) -> None:
+        if not self._finishing:
+            self._client.send_eof()
 
     def _wake_at(self, time: float) -> None:
         if self._wake is not None:

@@ -134,7 +134,9 @@ class Pipeline:
         """Release what maskers may release after a pause."""
         actions: list[Action] = []
         for stream, data in self._masking.wake(now):
-            actions += (Save(stream, data), Send(stream, data))
+            actions.append(Save(stream, data))
+            if stream is not Stream.STDIN:  # the target got what the client sent at once
+                actions.append(Send(stream, data))
         return self._with_wake(actions)
 
     def note(self, text: str) -> list[Action]:

@@ -155,6 +155,24 @@ def test_a_terminals_input_is_not_recorded_and_a_programs_is() -> None:
     assert piped.receive(Stream.STDIN, b"data", 0) == [Save(Stream.STDIN, b"data"), Send(Stream.STDIN, b"data")]
 
 
+def test_input_held_for_the_recording_is_sent_to_the_target_once() -> None:
+    class LetsGo(HoldsX):
+        def idle(self) -> bytes:
+            out, self._held = self._held, b""
+            return out
+
+    codec = ExecCodec(b"id", terminal=False)
+    masking = Masking({Stream.STDIN: LetsGo()}, terminal=False)
+    pipeline = Pipeline(codec, masking, terminal=False, record_input=True)
+    pipeline.start(0)
+    pipeline.resolve(Allowed(), 0)
+    actions = pipeline.receive(Stream.STDIN, b"sha1x", 0)
+    assert sent(actions, Stream.STDIN) == b"sha1x"
+    later = pipeline.wake(PROGRAM_PAUSE)
+    assert Save(Stream.STDIN, b"x") in later
+    assert sent(later, Stream.STDIN) == b""
+
+
 def test_a_decision_nobody_asked_for_is_a_defect() -> None:
     pipeline = make(command=None)
     pipeline.start(0)
