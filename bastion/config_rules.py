@@ -25,6 +25,7 @@ from bastion.config_values import (
     word,
 )
 from bastion.model import Action, ChannelKind, ControlRight, Kind
+from bastion.policy.understanding import Reason
 
 _MOST_APPROVALS = 20
 _NOT_OPAQUE: bool | frozenset[str] = False
@@ -142,4 +143,5 @@ def _opaque(value: object) -> bool | frozenset[str]:
         raise BadValueError('is empty; write false, or reasons as in ["network-code"]')
     if not isinstance(value, list):
         raise BadValueError(f'must be true, false or a list of reasons, as in ["network-code"], not {noun(value)}')
-    return frozenset(plain_name(reason) for reason in value)
+    read = member(Reason)
+    return frozenset(read(reason).value for reason in value)

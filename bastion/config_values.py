@@ -8,7 +8,6 @@ import difflib
 import ipaddress
 import json
 import re
-import shlex
 from collections.abc import Callable, Iterable
 from datetime import timedelta
 from enum import StrEnum
@@ -20,6 +19,7 @@ import re2
 
 from bastion.config import Address, Selector
 from bastion.names import is_login, is_plain_name, is_target_name
+from bastion.policy.patterns import PatternError, compile_pattern
 
 Word = TypeVar("Word", bound=StrEnum)
 
@@ -31,6 +31,7 @@ _HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,251}[A-Za-z0-9])?")
 _SCOPE = re.compile(r"[A-Za-z0-9]+")
 _PATTERN = re.compile(r"[a-z0-9._*?\[\]!-]{1,100}")
 _COLUMN = re.compile(r"[^\s.]+(?:\.[^\s.]+)+")
+_QUOTED = re.compile(r"""'[^']*'|"(?:\\.|[^"\\])*"|\\.""")
 _SHELL_OPERATORS = frozenset({"&&", "||", ";", "&", "|&"})
 _NOUNS = {
     bool: "a boolean",
@@ -305,20 +306,14 @@ def command_pattern(value: object) -> str:
     """Read a command pattern: words with quotes, patterns of a pipeline joined by `|`."""
     pattern = text(value)
     try:
-        words = shlex.split(pattern)
-        raw = shlex.split(pattern, posix=False)
-    except ValueError as error:
-        raise BadValueError(f"{quoted(pattern)} is not well quoted: {str(error).lower()}") from None
-    operators = _SHELL_OPERATORS.intersection(raw)
+        compile_pattern(pattern)
+    except PatternError as error:
+        raise BadValueError(f"{quoted(pattern)} {error}") from None
+    operators = _SHELL_OPERATORS.intersection(_QUOTED.sub("_", pattern).split())
     if operators:
         raise BadValueError(
             f'{quoted(pattern)} holds "{min(operators)}": a pattern is one command; write one pattern for each'
         )
-    sides = [""]
-    for part in words:
-        sides = [*sides, ""] if part == "|" else [*sides[:-1], sides[-1] + part]
-    if not all(sides):
-        raise BadValueError(f'{quoted(pattern)} has nothing on one side of "|"; write "**" for any command')
     return pattern
 
 

@@ -122,7 +122,7 @@ WRONG = [
     (f"{RULE}commands = ['rm', ' ']", "rules[0].commands[1]: must not be empty"),
     (
         f'{RULE}commands = ["echo \'a"]',
-        'rules[0].commands[0]: "echo \'a" is not well quoted: no closing quotation',
+        'rules[0].commands[0]: "echo \'a" has a quote that is not closed',
     ),
     (
         f"{RULE}commands = ['rm && reboot']",
@@ -130,11 +130,11 @@ WRONG = [
     ),
     (
         f"{RULE}commands = ['| sh']",
-        'rules[0].commands[0]: "| sh" has nothing on one side of "|"; write "**" for any command',
+        'rules[0].commands[0]: "| sh" has nothing on one side of a pipe',
     ),
     (
         f"{RULE}commands = ['curl ** |']",
-        'rules[0].commands[0]: "curl ** |" has nothing on one side of "|"; write "**" for any command',
+        'rules[0].commands[0]: "curl ** |" has nothing on one side of a pipe',
     ),
     (f"{RULE}regex = ['']", "rules[0].regex[0]: must not be empty"),
     (
@@ -163,6 +163,8 @@ WRONG = [
         'rules[0].opaque: must be true, false or a list of reasons, as in ["network-code"], not text',
     ),
     (f"{RULE}opaque = []", 'rules[0].opaque: is empty; write false, or reasons as in ["network-code"]'),
+    (f"{RULE}opaque = ['netwrk-code']", 'rules[0].opaque: "netwrk-code" is not known; did you mean "network-code"?'),
+    (f"{RULE}commands = ['ls >']", 'rules[0].commands[0]: "ls >" names no file behind >'),
     (f"{RULE}kinds = ['people']", 'rules[0].kinds[0]: "people" is not known; use one of human, agent, workload'),
     (f"{RULE}targets = ['web-2']", 'rules[0].targets[0]: no target named "web-2"; did you mean "web-1"?'),
     (f'{RULE}reason = "a\\u001b[2J"', "rules[0].reason: must be one line without control or invisible characters"),

@@ -12,7 +12,7 @@ from bastion.config_template import template
 from bastion.configfile import load
 from bastion.errors import ConfigError
 from bastion.model import ChannelKind, ControlRight
-from tests.bastion.configs import KEY, WEB, config, findings
+from tests.bastion.configs import KEY, RULE, WEB, config, findings
 
 EXAMPLE = (Path(__file__).parent / "contract.toml").read_text(encoding="utf-8")
 
@@ -213,6 +213,16 @@ def test_no_values_raise_anything_but_a_config_error(sections: list[tuple[str, d
     for line in findings("\n".join(lines)):
         assert line.isprintable()
         assert re.match(r'([\w.\[\]-]|"([^"\\]|\\.)*")+: ', line)
+
+
+@given(
+    st.sampled_from(["commands", "regex"]),
+    st.text(alphabet="'\"\\|<>*?[](){}&;-+^$.!/~ a1") | st.text(),
+)
+def test_no_pattern_raises_anything_but_a_config_error(key: str, pattern: str) -> None:
+    for line in findings(f"{RULE}{key} = [{toml(pattern)}]"):
+        assert line.startswith(f"rules[0].{key}[0]: ")
+        assert line.isprintable()
 
 
 @given(st.text() | st.text(alphabet="[]{}=\"'\\\n,.a1# "))
