@@ -15,12 +15,14 @@ from bastion.inspectors.actions import (
     Waiting,
     Withdrawn,
 )
-from bastion.model import Action, Grant, Verdict, rfc3339
+from bastion.model import Action, ChannelKind, Grant, Verdict, rfc3339
 from bastion.policy.rules import CommandContext
-from bastion.policy.understanding import Understanding
+from bastion.policy.understanding import Opaque, Reason, Understanding
 from bastion.store.base import ApprovalRow, ApprovalState
 
 NO_WAIT = "BASTION_WAIT"
+# What will be typed into a shell is not known when it opens.
+A_SHELL = Understanding("", (), (Opaque(Reason.INTERPRETER_STDIN, "a shell reads commands from its input"),))
 
 
 class Gate:
@@ -39,9 +41,12 @@ class Gate:
         context = CommandContext(self._grant.identity, target, self._grant.login, self._request.kind)
         rules = self._ruling.rules
         default = self._grant.default
-        if not rules.needs_understanding(context) and default is Action.ALLOW:
+        if default is Action.ALLOW and not rules.applies(context):
             return Verdict(Action.ALLOW)
-        understanding: Understanding = await self._services.reader.understand(command)
+        if self._request.kind is ChannelKind.SHELL:
+            understanding = A_SHELL
+        else:
+            understanding = await self._services.reader.understand(command)
         return rules.decide(context, understanding, command, default)
 
     async def settle(self, command: bytes, verdict: Verdict, tell: Callable[[Decision], None]) -> Decision:
