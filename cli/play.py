@@ -1,4 +1,4 @@
-"""`bastion sessions play`: drives the recorder's player on a terminal, or prints the output in one go.
+"""Recordings for the caller: `sessions play` on a terminal or printed in one go, and `sessions export`.
 
 Everything passes the recorder's sanitiser. Files are read in a thread, so that a long recording stops nobody else.
 """
@@ -12,6 +12,7 @@ from bastion.control import sessions
 from bastion.control.terminal import Terminal
 from cli.command import ServerContext
 from recorder.asciicast import Code
+from recorder.export import export
 from recorder.player import Player, Step
 from recorder.reader import Recording
 from recorder.sanitise import Sanitiser
@@ -46,6 +47,29 @@ async def _draw(terminal: Terminal, step: Step) -> bool:
     terminal.write(step.output)
     await terminal.drain()
     return not step.done and not terminal.closed.is_set()
+
+
+async def export_session(context: ServerContext, session_id: str, form: str) -> None:
+    """Write a recording in another form; on a terminal only what is safe to be drawn."""
+    _, recording = await sessions.replay(context.control, session_id, EventType.RECORDING_EXPORTED, format=form)
+    terminal = context.terminal
+    pieces = export(recording, form)
+    sanitiser = Sanitiser() if terminal.is_tty else None
+    while (piece := await asyncio.to_thread(_gather, pieces)) and not terminal.closed.is_set():
+        if sanitiser is not None:
+            piece = sanitiser.feed(piece).replace("\n", "\r\n").encode()
+        terminal.write(piece)
+        await terminal.drain()
+
+
+def _gather(pieces: Iterator[bytes]) -> bytes:
+    """Return the next pieces together, about `BLOCK` bytes; b"" at the end."""
+    block = bytearray()
+    for piece in pieces:
+        block += piece
+        if len(block) >= BLOCK:
+            break
+    return bytes(block)
 
 
 async def _print(terminal: Terminal, recording: Recording) -> None:

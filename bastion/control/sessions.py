@@ -9,7 +9,7 @@ from itertools import islice
 
 from bastion.audit import EventType
 from bastion.control.services import Control
-from bastion.errors import AccessDenied, NotFoundError
+from bastion.errors import NotFoundError
 from bastion.model import ControlRight
 from bastion.store.base import SessionRow
 from recorder.errors import RecordingMissingError
@@ -27,15 +27,15 @@ async def find(control: Control, *, live: bool | None, own: bool, limit: int) ->
 
 
 async def get(control: Control, session_id: str) -> SessionRow:
-    """Return one session; raises AccessDenied or NotFoundError."""
+    """Return one session; raises NotFoundError, also for one that the caller may not see."""
     row = await control.run(control.store.sessions.get, session_id)
-    if row is not None and (row.identity, row.issuer) == (control.identity.name, control.identity.issuer):
+    if row is not None and (_is_own(control, row) or control.may(ControlRight.REPLAY)):
         return row
-    if not control.may(ControlRight.REPLAY):
-        raise AccessDenied('none of your sessions has that id; others\' take a role with control = ["replay"]')
-    if row is None:
-        raise NotFoundError(f"there is no session {session_id}; see: bastion sessions list")
-    return row
+    raise NotFoundError(f"there is no session {session_id} that you may see; look at: bastion sessions list")
+
+
+def _is_own(control: Control, row: SessionRow) -> bool:
+    return (row.identity, row.issuer) == (control.identity.name, control.identity.issuer)
 
 
 async def replay(control: Control, session_id: str, event: EventType, **data: str) -> tuple[SessionRow, Recording]:

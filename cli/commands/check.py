@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from bastion.auth.web import open_client
 from bastion.configfile import load
 from bastion.errors import ConfigError
 from cli.command import Command, Place, Status, config_option, json_option
@@ -20,8 +21,13 @@ async def command(context: LocalContext, config: Path, as_json: bool) -> Status:
     console = Console(context.terminal)
     findings: list[str] = []
     warnings: list[str] = []
+    from bastion.app import make_ruling  # noqa: PLC0415 - takes long to load
+
     try:
-        warnings += load(config, context.environment).warnings
+        loaded = load(config, context.environment)
+        warnings += loaded.warnings
+        async with open_client() as client:
+            make_ruling(loaded, client)  # reads the rules' patterns, as a start would
     except ConfigError as error:
         findings += str(error).splitlines()
     if as_json:

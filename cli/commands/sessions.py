@@ -7,7 +7,8 @@ from bastion.model import rfc3339
 from bastion.store.base import SessionRow
 from cli.command import Group, ServerContext, json_option, limit_option
 from cli.console import Column, length, moment, size
-from cli.play import play_session
+from cli.play import export_session, play_session
+from recorder.export import FORMATS
 
 _COLUMNS = (
     Column("ID"),
@@ -83,6 +84,15 @@ async def play(context: ServerContext, session_id: str, speed: float, idle_limit
     Without a terminal, the whole output is printed at once.
     """
     await play_session(context, session_id, speed=speed, idle_limit=idle_limit)
+
+
+@command.command("export", example="bastion sessions export ID --format cast > session.cast")
+@click.argument("session_id", metavar="ID")
+@click.option("--format", "form", type=click.Choice(FORMATS), default="cast", show_default=True, help="The form.")
+@click.pass_obj
+async def export(context: ServerContext, session_id: str, form: str) -> None:
+    """Write a recording to standard output: asciicast v2, plain text, one HTML page, or JSON with every byte."""
+    await export_session(context, session_id, form)
 
 
 @command.command("search", example="bastion sessions search 'systemctl stop' --json")

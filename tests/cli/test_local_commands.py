@@ -1,5 +1,6 @@
 """Commands of the server's machine: init, check, db upgrade, in a real folder."""
 
+import json
 import os
 import stat
 import subprocess
@@ -78,7 +79,7 @@ def test_init_where_nothing_can_be_written(tmp_path: Path) -> None:
 def test_check(tmp_path: Path) -> None:
     (tmp_path / "bastion.toml").write_text(CONFIG)
     done = bastion(tmp_path, "check")
-    assert (done.returncode, done.stdout) == (0, "bastion.toml: OK\n")
+    assert (done.returncode, done.stdout) == (0, "bastion.toml: OK\n"), done.stderr
     done = bastion(tmp_path, "check", "-c", "bastion.toml", "--json")
     assert done.returncode == 0
     assert done.stdout.startswith('{\n  "ok": true')
@@ -140,3 +141,65 @@ def test_a_defect_shows_no_traceback(tmp_path: Path) -> None:
         assert done.returncode == 1
         assert "bastion: internal error; run it again with BASTION_DEBUG=1" in done.stderr
         assert ("Traceback" in done.stderr) is traceback
+
+
+RULES = """
+[[rules]]
+name = "wipe"
+action = "deny"
+commands = ["rm -rf /"]
+reason = "destroys the host"
+
+[[rules]]
+name = "change"
+action = "approve"
+commands = ["deploy **"]
+approvers = ["sre"]
+"""
+
+WHO = ("--user", "alice", "--groups", "eng", "--target", "web-1")
+
+
+@pytest.mark.parametrize(
+    ("command", "verdict", "rule"),
+    [
+        (["rm -fr //"], "deny", "wipe"),
+        (["rm", "-rf", "/"], "deny", "wipe"),
+        (["sudo deploy shop"], "approve", "change"),
+        (["ls -l"], "allow", ""),
+        (["ls -l; $X"], "approve", "change"),  # what cannot be known may be it
+    ],
+)
+def test_policy_explain(tmp_path: Path, command: list[str], verdict: str, rule: str) -> None:
+    (tmp_path / "bastion.toml").write_text(CONFIG + RULES)
+    done = bastion(tmp_path, "policy", "explain", *WHO, "--json", "--", *command)
+    assert (done.returncode, done.stderr) == (0, "")
+    answer = json.loads(done.stdout)
+    assert set(answer) >= {"verdict", "rule", "approvers", "reason", "commands", "opaque"}
+    assert (answer["verdict"], answer["rule"]) == (verdict, rule)
+    assert answer["approvers"] == (["sre"] if verdict == "approve" else [])
+    drawn = bastion(tmp_path, "policy", "explain", *WHO, "--", *command)
+    assert drawn.stdout.startswith(f"{verdict} by ")
+    assert "\x1b" not in drawn.stdout
+    assert ("not certain (unknown-command)" in drawn.stdout) == ("$X" in command[0])
+
+
+def test_policy_explain_for_somebody_without_access(tmp_path: Path) -> None:
+    (tmp_path / "bastion.toml").write_text(CONFIG + RULES)
+    for who in (["--groups", "other"], ["--groups", "eng", "--login", "root"]):
+        done = bastion(tmp_path, "policy", "explain", "--user", "a", "--target", "web-1", *who, "--", "ls")
+        assert done.stdout.startswith("deny: no role lets this user reach web-1")
+
+
+def test_policy_explain_of_nothing_that_exists(tmp_path: Path) -> None:
+    (tmp_path / "bastion.toml").write_text(CONFIG)
+    done = bastion(tmp_path, "policy", "explain", "--user", "a", "--target", "web-2", "--", "ls")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("bastion: bastion.toml: there is no target web-2; there are web-1")
+
+
+def test_check_reads_the_rules_patterns(tmp_path: Path) -> None:
+    (tmp_path / "bastion.toml").write_text(CONFIG + RULES.replace('"rm -rf /"', "'''rm \"'''"))
+    done = bastion(tmp_path, "check")
+    assert done.returncode == 2
+    assert "rules[0].commands[0]" in done.stderr

@@ -151,7 +151,7 @@ async def test_an_existing_key_is_used_and_left_alone(laptop: Laptop) -> None:
 
 async def test_a_key_with_a_passphrase_and_nobody_to_ask(laptop: Laptop) -> None:
     laptop.trust()
-    asyncssh.generate_private_key("ssh-ed25519").write_private_key(str(laptop.key), passphrase="secret", rounds=2)
+    asyncssh.generate_private_key("ssh-ed25519").write_private_key(str(laptop.key), passphrase="secret", rounds=50)
     ran = await laptop.run("login")
     assert ran.status == 1
     assert "needs a passphrase" in ran.err
@@ -159,7 +159,7 @@ async def test_a_key_with_a_passphrase_and_nobody_to_ask(laptop: Laptop) -> None
 
 async def test_a_key_with_a_passphrase_on_a_terminal(laptop: Laptop) -> None:
     laptop.trust()
-    asyncssh.generate_private_key("ssh-ed25519").write_private_key(str(laptop.key), passphrase="secret", rounds=2)
+    asyncssh.generate_private_key("ssh-ed25519").write_private_key(str(laptop.key), passphrase="secret", rounds=50)
     child = spawn(laptop, "login")
     await asyncio.to_thread(child.expect, b"Passphrase for ")
     child.sendline("secret")

@@ -39,12 +39,36 @@ async def test_play_without_a_terminal_prints_what_was_shown(world: World) -> No
 async def test_who_may_play(world: World) -> None:
     record(world, "s1")
     world.add_session("bare")
-    for who, session, status in [(ROBOT, "s1", 3), (ROBOT, "nope", 3), (ALICE, "nope", 4), (ALICE, "bare", 4)]:
+    for who, session, status in [(ROBOT, "s1", 4), (ROBOT, "nope", 4), (ALICE, "nope", 4), (ALICE, "bare", 4)]:
         ran = await world.run(who, f"sessions play {session}")
         assert (ran.status, ran.out) == (status, "")
     assert world.events() == []
     assert (await world.run(ALICE, "sessions play s1")).status == 0
     assert ("recording.replayed", "alice") in world.events()
+
+
+@pytest.mark.parametrize("form", ["cast", "text", "html", "json"])
+async def test_export(world: World, form: str) -> None:
+    record(world, "s1")
+    ran = await world.run(BOB, f"sessions export s1 --format {form}")
+    assert ran.status == 0
+    assert "deploy" in ran.out
+    assert ("recording.exported", "bob") in world.events()
+    assert world.store.journal.list()[0].data["format"] == form
+
+
+async def test_export_on_a_terminal_is_safe_to_look_at(world: World) -> None:
+    record(world, "s1", shown=b"plain\r\n\x1b]0;title\x07\x1b[6n")
+    ran = await world.run(BOB, "sessions export s1 --format text", MemoryTerminal(tty=True))
+    assert ran.out.startswith("plain\r\n")
+    assert "\x1b[6n" not in ran.out
+
+
+async def test_who_may_export(world: World) -> None:
+    record(world, "s1")
+    assert (await world.run(ROBOT, "sessions export s1")).status == 4
+    assert (await world.run(BOB, "sessions export s1 --format gif")).status == 2
+    assert world.events() == []
 
 
 async def test_a_recording_that_is_gone(world: World) -> None:

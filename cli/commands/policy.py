@@ -1,0 +1,113 @@
+"""`bastion policy …`: what the rules would say."""
+
+from pathlib import Path
+
+import click
+from rich.text import Text
+
+from bastion.auth.access import ANY_LOGIN, Access
+from bastion.config import Config
+from bastion.configfile import load
+from bastion.errors import AccessDenied, ConfigError
+from bastion.model import Action, ChannelKind, Identity, Kind, Verdict, utcnow
+from cli.command import Group, Place, config_option, json_option
+from cli.console import STYLES, Console, safe
+from cli.local import LocalContext
+
+
+@click.group("policy", cls=Group)
+def command() -> None:
+    """Try the rules of a configuration."""
+
+
+@command.command(
+    "explain",
+    place=Place.LOCAL,
+    example="bastion policy explain -c bastion.toml --user alice --groups eng --target web-1 -- 'rm -rf /'",
+)
+@config_option
+@click.option("--user", required=True, help="Who would run it.")
+@click.option("--groups", default="", metavar="G,H", help="Their groups, with commas between.")
+@click.option("--target", required=True, help="Where.")
+@click.option("--login", default="", help="As whom there; the first login they have, if none is given.")
+@click.option(
+    "--kind", type=click.Choice([str(kind) for kind in Kind]), default="human", show_default=True, help="Who."
+)
+@json_option
+@click.argument("words", metavar="CMD", nargs=-1, required=True, type=click.UNPROCESSED)
+@click.pass_obj
+async def explain(
+    context: LocalContext,
+    config: Path,
+    user: str,
+    groups: str,
+    target: str,
+    login: str,
+    kind: str,
+    as_json: bool,
+    words: tuple[str, ...],
+) -> None:
+    """Say what would happen to a command, by which rule, and how it was understood. Nothing is run."""
+    loaded = load(config, context.environment)
+    if target not in loaded.targets:
+        raise ConfigError(f"{config}: there is no target {target}; there are {', '.join(sorted(loaded.targets))}")
+    names = tuple(group for group in groups.split(",") if group)
+    who = Identity(user, "", user, names, Kind(kind), 0, utcnow())
+    answer = await _explain(loaded, who, target, login, " ".join(words).encode("utf-8", "surrogateescape"))
+    console = Console(context.terminal)
+    console.json(answer) if as_json else _draw(console, answer)
+
+
+async def _explain(config: Config, who: Identity, target: str, login: str, command: bytes) -> dict[str, object]:
+    # Imported here: the readers of shell text and SQL take long to load.
+    from bastion.policy.explain import explain as as_data  # noqa: PLC0415
+    from bastion.policy.rules import CommandContext, RuleSet  # noqa: PLC0415
+    from bastion.reading import CommandReader  # noqa: PLC0415
+
+    reader = CommandReader(spares=0)
+    try:
+        understanding = await reader.understand(command)
+    finally:
+        await reader.close()
+    login = login or _first_login(config, who, target)
+    try:
+        grant = Access(config).grant(who, target, login)
+    except AccessDenied:
+        reason = f"no role lets this user reach {target}" + (f" as {login}" if login else "")
+        return dict(as_data(Verdict(Action.DENY, "", reason), understanding))
+    context = CommandContext(who, config.targets[target], grant.login, ChannelKind.EXEC)
+    verdict = RuleSet(config.rules).decide(context, understanding, command, grant.default)
+    return dict(as_data(verdict, understanding))
+
+
+def _first_login(config: Config, who: Identity, target: str) -> str:
+    lines = [line for line in Access(config).reachable(who) if line.target.name == target and line.access == "granted"]
+    logins = [login for line in lines for login in line.logins]
+    return logins[0].replace(ANY_LOGIN, who.name) if logins else ""
+
+
+def _draw(console: Console, answer: dict[str, object]) -> None:
+    verdict = str(answer["verdict"])
+    rule = f"by rule {safe(str(answer['rule']))}" if answer["rule"] else "by default" if not answer["reason"] else ""
+    line = Text(verdict, style=f"bold {STYLES[verdict]}").append(f" {rule}" if rule else "", style="not bold default")
+    if answer["reason"]:
+        line.append(f": {safe(str(answer['reason']))}", style="not bold default")
+    console.draw(line)
+    if answer["approvers"]:
+        console.line(f"approvers: {', '.join(map(str, _list(answer['approvers'])))}")
+    console.text("would run:")
+    for argv in _list(answer["commands"]):
+        console.line("  " + " ".join(_word(str(word)) for word in _list(argv)))
+    for opaque in _list(answer["opaque"]):
+        assert isinstance(opaque, dict)
+        console.line(f"not certain ({opaque['reason']}): {opaque['detail']}")
+
+
+def _word(word: str) -> str:
+    """Set a word apart where it could be taken for several, or for none."""
+    return word if word and " " not in word else f"'{word}'"
+
+
+def _list(value: object) -> list[object]:
+    assert isinstance(value, list)
+    return value
