@@ -13,7 +13,7 @@ import string
 from dataclasses import dataclass
 
 from bastion.masking.engine import Trigger
-from bastion.masking.rows import Row, Span, is_text
+from bastion.masking.rows import Probe, Row, Span, is_text
 
 _ALNUM = (string.ascii_letters + string.digits).encode()
 _LEADS = bytes(range(0xC3, 0xE0))  # first byte of two-byte UTF-8: Latin-1 letters up to N'Ko
@@ -60,6 +60,8 @@ class _AddressOpening:
 
 def _locate(text: bytes, hit: int) -> Span | None:
     at = hit - 2
+    if text[at : at + 1] != b"@" or at < 0:
+        return None
     window = text[max(0, at - _LOCAL_LIMIT) : at]
     start = at - len(window[len(window.rstrip(_LOCAL)) :].lstrip(b".-'" + _CONTINUATION))
     host = _HOST.match(text, at + 1)
@@ -80,9 +82,8 @@ ROWS = (
     Row(
         name="address",
         kind="email",
-        triggers=(Trigger(rb"[A-Za-z0-9._%+\-'\x80-\xdf]@[A-Za-z0-9\xc3-\xdf]"),),
+        probes=(Probe(Trigger(rb"[A-Za-z0-9._%+\-'\x80-\xdf]@[A-Za-z0-9\xc3-\xdf]"), _locate),),
         opening=_AddressOpening(),
-        locate=_locate,
         samples=(
             "write to <john.doe@example.com>, please",
             "<j@x.io>",

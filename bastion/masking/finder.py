@@ -25,9 +25,9 @@ class Finder:
 
     def __init__(self, rows: Sequence[Row], engine: str) -> None:
         self.rows = tuple(rows)
-        triggers = [(trigger, index) for index, row in enumerate(self.rows) for trigger in row.triggers]
-        self._owners = tuple((index, self.rows[index].locate) for _, index in triggers)
-        self.engine: Engine = ENGINES[engine]([trigger for trigger, _ in triggers])
+        probes = [(index, probe) for index, row in enumerate(self.rows) for probe in row.probes]
+        self._owners = tuple((index, probe.locate) for index, probe in probes)
+        self.engine: Engine = ENGINES[engine]([probe.trigger for _, probe in probes])
         self._openings: tuple[Opening, ...] = tuple(dict.fromkeys(row.opening for row in self.rows))
         self.firsts = bytes(sorted({byte for opening in self._openings for byte in opening.firsts}))
 

@@ -70,6 +70,14 @@ class RunOpening:
 
 
 @dataclass(frozen=True, slots=True)
+class Probe:
+    """A trigger, and what decides at each of its hits."""
+
+    trigger: Trigger
+    locate: Callable[[bytes, int], Span | None]
+
+
+@dataclass(frozen=True, slots=True)
 class Row:
     """One thing to find. `kind` is the detector's name in the configuration, `name` tells rows of a kind apart.
 
@@ -79,9 +87,8 @@ class Row:
 
     name: str
     kind: str
-    triggers: tuple[Trigger, ...]
+    probes: tuple[Probe, ...]
     opening: Opening
-    locate: Callable[[bytes, int], Span | None]
     samples: tuple[str, ...]
     near_misses: tuple[str, ...]
     context: str = ""

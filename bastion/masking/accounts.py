@@ -1,0 +1,117 @@
+"""Finds payment cards and IBANs by layout and check digits.
+
+Cards are 13 to 19 digits with a leading digit that networks use and a right Luhn digit, in one piece or in the groups
+they are printed in. Test cards such as 4111 1111 1111 1111 are cards. An IBAN has its country's length and a right
+remainder modulo 97; the account number inside is not looked at, because test data often fails that. Lower-case IBANs
+are not found.
+"""
+
+import re
+
+from bastion.masking.checksums import luhn, mod97
+from bastion.masking.engine import Trigger
+from bastion.masking.rows import Probe, Row, Span
+from bastion.masking.shapes import LEFT, NUMBERS, RIGHT, anywhere, compact, layouts
+
+_CARD_START = {
+    13: re.compile(rb"4"),
+    14: re.compile(rb"3[0689]"),
+    15: re.compile(rb"3[47]"),
+    16: re.compile(rb"[4-6]|2[2-7]|35"),
+    17: re.compile(rb"[56]"),
+    18: re.compile(rb"[56]"),
+    19: re.compile(rb"[456]"),
+}
+
+_LENGTHS = {
+    15: "NO",
+    16: "BE",
+    18: "DK FI FK FO GL NL SD",
+    19: "MK SI",
+    20: "AT BA EE KZ LT LU MN XK",
+    21: "CH HR LI LV",
+    22: "BG BH CR DE GB GE IE ME RS VA",
+    23: "AE GI IL IQ OM SO TL",
+    24: "AD CZ ES MD PK RO SA SE SK TN VG",
+    25: "LY PT ST",
+    26: "IS TR",
+    27: "BI DJ FR GR IT MC MR SM",
+    28: "AL AZ BY CY DO GT HN HU LB NI PL SV",
+    29: "BR EG PS QA UA",
+    30: "JO KW MU YE",
+    31: "MT SC",
+    32: "LC",
+    33: "RU",
+}
+IBAN_LENGTHS = {country.encode(): length for length, names in _LENGTHS.items() for country in names.split()}
+"""How long an IBAN is, by country."""
+
+_GROUP = rb"[ \-]?"
+_IBAN = {
+    length: re.compile(LEFT + rb"[A-Z]{2}[0-9]{2}" + (_GROUP + rb"[0-9A-Z]") * (length - 4) + RIGHT)
+    for length in _LENGTHS
+}
+
+
+def is_card(number: bytes) -> bool:
+    """Return whether the digits are a card number that some network may have given out."""
+    start = _CARD_START.get(len(number))
+    return start is not None and start.match(number) is not None and luhn(number)
+
+
+def _locate_iban(text: bytes, hit: int) -> Span | None:
+    start = hit if text[hit : hit + 2].isalpha() else hit + 1
+    length = IBAN_LENGTHS.get(text[start : start + 2])
+    found = _IBAN[length].match(text, start) if length is not None else None
+    return found.span() if found is not None and mod97(compact(found[0])) else None
+
+
+ROWS = (
+    Row(
+        name="card",
+        kind="card",
+        probes=(anywhere(layouts(["9{13,19}", "9999 9999 9999 9999< 999>", "9999 999999 9999<9>"]), is_card),),
+        opening=NUMBERS,
+        samples=(
+            "paid with <4111 1111 1111 1111> today",
+            "<5555555555554444>",
+            "pan=<3782-822463-10005>,cvv",
+            "<3056 930902 5904>",
+            '"card":"<6212345678901265>"',
+            "2026-11-22 10:00:01 <4012 8888 8888 1881> ok",
+        ),
+        near_misses=(
+            "4111 1111 1111 1112",
+            "1700000000000000000",
+            "550e8400-e29b-41d4-a716-446655440000",
+            "0.4111111111111111",
+            "a4111111111111111",
+            "4111-1111-1111-1111-22",
+        ),
+    ),
+    Row(
+        name="iban",
+        kind="iban",
+        probes=(
+            Probe(
+                Trigger(rb"(?:^|[^0-9A-Za-z])[A-Z]{2}[0-9]{2}(?:[ \-]?[0-9A-Z]){11}", from_start=True),
+                _locate_iban,
+            ),
+        ),
+        opening=NUMBERS,
+        samples=(
+            "IBAN <DE89 3704 0044 0532 0130 00>",
+            "<GB29NWBK60161331926819>;",
+            "to <NO9386011117947>.",
+            "<MT84MALT011000012345MTLCAST001S>",
+            '{"iban": "<FR14-2004-1010-0505-0001-3M02-606>"}',
+            "<DE89 3704 0044 0532 0130 00> GB29",
+        ),
+        near_misses=(
+            "DE89 3704 0044 0532 0130 01",
+            "DE8937040044053201300",
+            "XX89370400440532013000",
+            "AB12CD34EF56GH78",
+        ),
+    ),
+)

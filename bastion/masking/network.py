@@ -1,0 +1,149 @@
+"""Finds IP and MAC addresses.
+
+Not masked, because they point at nobody: loopback, the unspecified address, netmasks and broadcast, MAC addresses of
+zeros or ones alone. What reads like a version (`v1.2.3.4`, `version 1.2.3.4`) is no address; other four-part versions
+can't be told apart. A prefix length or port behind an address stays.
+"""
+
+import re
+import string
+from ipaddress import AddressValueError, IPv6Address
+
+from bastion.masking.engine import Trigger
+from bastion.masking.rows import Probe, Row, RunOpening, Span, is_text
+
+_HEX = string.hexdigits.encode()
+_BODY = _HEX + b":."
+_OCTET = rb"(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
+_IPV4 = re.compile(
+    rb"(?<![0-9A-Za-z_])(?<![0-9]\.)(?<![vV]ersion )(?!0\.0\.0\.0|127\.|255\.)"
+    rb"(?:" + _OCTET + rb"\.){3}" + _OCTET + rb"(?![0-9A-Za-z_])(?!\.[0-9])"
+)
+_MAC = re.compile(
+    rb"(?<![0-9A-Za-z])(?<![0-9A-Fa-f][:\-])(?!00[:\-]00[:\-]00[:\-]00[:\-]00[:\-]00|(?i:ff[:\-]ff[:\-]ff[:\-]ff[:\-]ff))"
+    rb"[0-9A-Fa-f]{2}([:\-])(?:[0-9A-Fa-f]{2}\1){4}[0-9A-Fa-f]{2}(?![0-9A-Za-z])(?![:\-][0-9A-Fa-f])"
+)
+_CISCO = re.compile(
+    rb"(?<![0-9A-Za-z])(?<![0-9A-Fa-f]\.)[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}(?![0-9A-Za-z])(?!\.[0-9A-Fa-f])"
+)
+_IPV6_LONGEST = 45
+_IPV6_RUN = re.compile(rb"[0-9A-Fa-f:.]{0,%d}" % (_IPV6_LONGEST + 1))
+
+
+def _locate_ipv4(text: bytes, hit: int) -> Span | None:
+    found = _IPV4.match(text, hit) or _IPV4.match(text, hit + 1)
+    return found.span() if found is not None else None
+
+
+def _locate_mac(text: bytes, hit: int) -> Span | None:
+    found = _MAC.match(text, hit) or _MAC.match(text, hit + 1)
+    return found.span() if found is not None else None
+
+
+def _locate_cisco(text: bytes, hit: int) -> Span | None:
+    found = _CISCO.match(text, hit) or _CISCO.match(text, hit + 1)
+    if found is None or not any(letter in b"abcdefABCDEF" for letter in found[0]):
+        return None
+    return found.span()
+
+
+def _locate_ipv6(text: bytes, hit: int) -> Span | None:
+    """Look at the whole run of hexadecimal digits, colons and dots around a hit, which lies inside an address."""
+    window = text[max(0, hit - _IPV6_LONGEST - 1) : hit]
+    start = hit - len(window[len(window.rstrip(_BODY)) :])
+    run = _IPV6_RUN.match(text, start)
+    assert run is not None
+    address = run[0].rstrip(b".")
+    if address.endswith(b":") and not address.endswith(b"::"):
+        address = address[:-1]
+    end = start + len(address)
+    if len(address) > _IPV6_LONGEST or text[start - 1 : start].isalnum() or text[end : end + 1].isalnum():
+        return None
+    groups = address.count(b":")
+    if groups < 2 or (not is_text(text, start) and groups < 5):
+        return None
+    try:
+        parsed = IPv6Address(address.decode("ascii"))
+    except AddressValueError:
+        return None
+    return None if parsed.is_loopback or parsed.is_unspecified else (start, end)
+
+
+_OPENING = RunOpening(body=_HEX + b":.-", firsts=_HEX + b":", limit=64)
+
+ROWS = (
+    Row(
+        name="ipv4",
+        kind="ip",
+        probes=(
+            Probe(
+                Trigger(rb"(?:^|[^0-9A-Za-z_])[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]", from_start=True), _locate_ipv4
+            ),
+        ),
+        opening=_OPENING,
+        samples=(
+            "from <203.0.113.9> port 22",
+            "<10.1.2.3>:8080",
+            "(<192.168.0.1>/24)",
+            "ip=<8.8.8.8>.",
+            "<198.51.100.77>\tGET",
+        ),
+        near_misses=(
+            "127.0.0.1",
+            "0.0.0.0/0",
+            "255.255.255.0",
+            "v1.2.3.4",
+            "version 1.2.3.4",
+            "1.2.3",
+            "1.2.3.4.5",
+            "10.0.19041.1",
+            "256.1.1.1",
+        ),
+    ),
+    Row(
+        name="ipv6",
+        kind="ip",
+        probes=(
+            Probe(Trigger(rb"(?:[0-9A-Fa-f]{1,4}:){4}"), _locate_ipv6),
+            Probe(Trigger(rb"::[0-9A-Fa-f]"), _locate_ipv6),
+            Probe(Trigger(rb"[0-9A-Fa-f]::"), _locate_ipv6),
+        ),
+        opening=_OPENING,
+        samples=(
+            "addr <2001:db8::1> up",
+            "[<2001:db8:85a3:0:0:8a2e:370:7334>]:443",
+            "inet6 <fe80::1c2d:3eff:fe4f:5a6b>/64",
+            "<::ffff:192.0.2.128>",
+            "from <2001:0db8:85a3:0000:0000:8a2e:0370:7334>,",
+        ),
+        near_misses=("::1", "std::deque", "10:00:01", "::", "a::b::c", "1:2:3:4:5:6:7:8:9"),
+    ),
+    Row(
+        name="mac",
+        kind="mac",
+        probes=(
+            Probe(
+                Trigger(
+                    rb"(?:^|[^0-9A-Za-z])(?:[0-9A-Fa-f]{2}[:\-]){5}[0-9A-Fa-f]{2}(?:[^0-9A-Za-z]|$)", from_start=True
+                ),
+                _locate_mac,
+            ),
+            Probe(
+                Trigger(
+                    rb"(?:^|[^0-9A-Za-z])[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}(?:[^0-9A-Za-z]|$)",
+                    from_start=True,
+                ),
+                _locate_cisco,
+            ),
+        ),
+        opening=_OPENING,
+        samples=("link/ether <52:54:00:12:34:56> brd", "<00-1A-2B-3C-4D-5E>", "<0050.56ab.cdef>"),
+        near_misses=(
+            "00:00:00:00:00:00",
+            "ff:ff:ff:ff:ff:ff",
+            "52:54:00:12:34",
+            "SHA1 aa:bb:cc:dd:ee:ff:00:11",
+            "1234.5678.9012",
+        ),
+    ),
+)
