@@ -24,6 +24,7 @@ from recorder.sanitise import visible
 
 _COLORS = {"truecolor": "truecolor", "256color": "256", "direct": "truecolor"}
 _NARROWEST = 8  # cells of a column that is cut
+_WIDE = 100  # cells of a terminal that shows extra columns
 STYLES = {
     "pending": "yellow",
     "approved": "green",
@@ -58,11 +59,15 @@ def as_json_text(data: bytes) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column of a listing. `grow` columns share what is left of the line and are cut off where it is too short."""
+    """A column of a listing. `grow` columns are cut off where the line is too short; `extra` ones are left out there.
+
+    In a pipe nothing is cut off or left out.
+    """
 
     title: str
     grow: bool = False
     right: bool = False
+    extra: bool = False
 
 
 class Console:
@@ -97,7 +102,7 @@ class Console:
         if not self.terminal.is_tty:
             self._write(_plain_table(columns, cells))
         elif cells:
-            self.draw(*_drawn_table(columns, cells, self.terminal.columns))
+            self.draw(*_drawn_table(*_roomy(columns, cells, self.terminal.columns), self.terminal.columns))
         else:
             self.text(empty)
 
@@ -154,6 +159,16 @@ def render(terminal: Terminal, parts: Iterable[RenderableType], *, height: int |
 def _color_system(term: str) -> Any:
     suffix = term.rpartition("-")[2]
     return _COLORS.get(suffix, "standard")
+
+
+def _roomy(
+    columns: Sequence[Column], rows: Sequence[Sequence[str]], available: int
+) -> tuple[Sequence[Column], Sequence[Sequence[str]]]:
+    """Leave out the extra columns on a narrow terminal."""
+    if available >= _WIDE:
+        return columns, rows
+    kept = [place for place, column in enumerate(columns) if not column.extra]
+    return [columns[place] for place in kept], [[row[place] for place in kept] for row in rows]
 
 
 def _drawn_table(columns: Sequence[Column], rows: Sequence[Sequence[str]], available: int) -> list[Text]:

@@ -14,11 +14,14 @@ from rich.cells import cell_len
 from rich.text import Text
 
 from bastion.control.terminal import Terminal
+from bastion.model import Kind
 from bastion.store.base import ApprovalRow
 from cli.approvals import summary
 from cli.console import as_text, length, render, safe
 
 REASON_MAX = 500  # characters
+NAME_MAX = 24  # cells of a person or a place in the list
+HURRY = 60  # seconds before the end, from which the countdown is red
 _DETAIL_LINES = 7  # below the list, where the window has room for them
 _HELP = {
     "list": "up/down select   a approve   d deny   enter details   q quit",
@@ -55,6 +58,7 @@ class Screen:
     def __init__(self, name: str) -> None:
         self.status = ""
         self.mode = Mode.LIST
+        self._behind = Mode.LIST  # what is seen while a reason is typed
         self._name = name
         self._rows: tuple[ApprovalRow, ...] = ()
         self._selected = ""
@@ -101,7 +105,7 @@ class Screen:
                 self._toggle(open_=True)
                 self.status = "this command is long: read it, then press a"
             case "d" if row is not None:
-                self.mode, self._reason = Mode.REASON, ""
+                self._behind, self.mode, self._reason = self.mode, Mode.REASON, ""
             case _:
                 pass
         return None
@@ -109,7 +113,7 @@ class Screen:
     def _press_reason(self, key: str) -> Decide | None:
         match key:
             case "escape":
-                self.mode = Mode.LIST
+                self.mode = self._behind
             case "enter":
                 self.mode = Mode.LIST
                 return Decide(self._selected, approve=False, reason=self._reason.strip())
@@ -145,7 +149,8 @@ class Screen:
         columns, height = terminal.columns, terminal.rows
         bottom = self._bottom(columns)
         room = max(0, height - 1 - len(bottom))
-        body = self._details(columns, room, now) if self.mode is Mode.DETAILS else self._list(columns, room, now)
+        view = self._behind if self.mode is Mode.REASON else self.mode
+        body = self._details(columns, room, now) if view is Mode.DETAILS else self._list(columns, room, now)
         lines = [self._title(columns, now), *body[:room]]
         lines += [Text("")] * (height - len(lines) - len(bottom))
         lines = [*lines, *bottom][-height:]
@@ -184,18 +189,21 @@ class Screen:
         places = [candidate.id for candidate in self._rows]
         place = places.index(self._selected) if self._selected in places else 0
         start = max(0, min(place - height // 2, len(places) - height))
-        lines = [self._line(candidate, now) for candidate in self._rows[start : start + height]]
+        names = _Names.of(self._rows, columns)
+        lines = [self._line(candidate, names, now) for candidate in self._rows[start : start + height]]
         lines += [Text("")] * (height - len(lines))
         return [*lines, Text("-" * columns, style="dim"), *pane] if pane else lines
 
-    def _line(self, row: ApprovalRow, now: datetime) -> Text:
+    def _line(self, row: ApprovalRow, names: "_Names", now: datetime) -> Text:
         chosen = row.id == self._selected
-        left = length((row.expires - now).total_seconds())
-        where = f"{row.login}@{row.target}" if row.login else row.target
-        line = Text(f"{'>' if chosen else ' '} {left:>7}  ", style="bold" if chosen else "")
-        return line.append(f"{safe(row.requester)} ({row.kind}) {safe(where)}  ", style="cyan").append(
-            safe(as_text(row.command))
-        )
+        left = (row.expires - now).total_seconds()
+        line = Text(f"{'>' if chosen else ' '} ", style="bold" if chosen else "")
+        line.append(f"{length(left):>7}  ", style="bold red" if left < HURRY else "")
+        for name, width in ((_who(row), names.who), (_where(row), names.where)):
+            cell = Text(name, style="cyan")
+            cell.truncate(width, overflow="ellipsis", pad=True)
+            line.append(cell).append("  ")
+        return line.append(safe(as_text(row.command)))
 
     def _details(self, columns: int, room: int, now: datetime) -> list[Text]:
         row = self.selected
@@ -206,6 +214,27 @@ class Screen:
         if more > 0:
             shown[-1] = Text(f"-- {more + 1} more lines --", style="dim")
         return shown
+
+
+@dataclass(frozen=True, slots=True)
+class _Names:
+    """How wide the columns of people and places are."""
+
+    who: int
+    where: int
+
+    @classmethod
+    def of(cls, rows: Sequence[ApprovalRow], columns: int) -> "_Names":
+        widest = [max((cell_len(name(row)) for row in rows), default=0) for name in (_who, _where)]
+        return cls(*(min(width, NAME_MAX, columns // 5) for width in widest))
+
+
+def _who(row: ApprovalRow) -> str:
+    return safe(row.requester) + ("" if row.kind is Kind.HUMAN else f" ({row.kind})")
+
+
+def _where(row: ApprovalRow) -> str:
+    return safe(f"{row.login}@{row.target}" if row.login else row.target)
 
 
 def _command(row: ApprovalRow | None, columns: int) -> list[Text]:

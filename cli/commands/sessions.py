@@ -12,10 +12,10 @@ from recorder.export import FORMATS
 
 _COLUMNS = (
     Column("ID"),
-    Column("STARTED (UTC)"),
-    Column("LASTED", right=True),
+    Column("STARTED"),
+    Column("LASTED", right=True, extra=True),
     Column("WHO", grow=True),
-    Column("TARGET"),
+    Column("TARGET", grow=True),
     Column("EXIT"),
     Column("COMMAND", grow=True),
 )
@@ -158,6 +158,6 @@ def _json(row: SessionRow) -> dict[str, object]:
 
 def _row(context: ServerContext, row: SessionRow) -> list[str]:
     lasted = length(((row.ended or context.control.now) - row.started).total_seconds())
-    started = f"{row.started:%m-%d %H:%M:%S}" if context.terminal.is_tty else moment(row.started)
+    started = f"{row.started:%m-%d %H:%MZ}" if context.terminal.is_tty else moment(row.started)
     state = row.exit_status or "-" if row.ended else "live"
     return [row.id, started, lasted, row.identity, _where(row), state, row.command or row.channel]

@@ -13,7 +13,7 @@ _COLUMNS = (
     Column("ACCESS"),
     Column("LOGINS", grow=True),
     Column("CHANNELS", grow=True),
-    Column("LABELS", grow=True),
+    Column("LABELS", grow=True, extra=True),
 )
 
 

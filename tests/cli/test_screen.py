@@ -57,8 +57,8 @@ def test_the_screen_at_80_by_24() -> None:
     lines = shown(screen)
     assert lines[0].startswith(" approvals: 2 waiting")
     assert lines[0].endswith("alice  20:49:55Z")
-    assert lines[1] == ">   9m05s  bob (agent) deploy@web-1  systemctl stop nginx"
-    assert lines[2] == "    9m05s  bob (agent) deploy@web-1  kubectl delete pod x"
+    assert lines[1] == ">   9m05s  bob (agent)  deploy@web-1  systemctl stop nginx"
+    assert lines[2] == "    9m05s  bob (agent)  deploy@web-1  kubectl delete pod x"
     assert "systemctl stop nginx" in lines[14:]
     assert any(line.startswith("rule: prod-change") for line in lines)
     assert lines[23].startswith("up/down select   a approve   d deny")
@@ -86,6 +86,20 @@ def test_denying_asks_for_a_reason() -> None:
     assert shown(screen)[22].startswith("why not? not nowq")
     assert screen.press("enter") == Decide("aaaaaaaa", approve=False, reason="not nowq")
     assert screen.mode is Mode.LIST
+
+
+def test_the_details_stay_while_a_reason_is_typed() -> None:
+    screen = opened(ROW, SECOND)
+    screen.press("enter")
+    screen.press("d")
+    assert shown(screen)[1] == "systemctl stop nginx"
+    screen.press("escape")
+    assert screen.mode is Mode.DETAILS
+
+
+def test_the_command_is_seen_on_a_narrow_screen() -> None:
+    screen = opened(replace(ROW, requester="somebody-with-a-very-long-name@example.com", target="t" * 60))
+    assert "systemctl" in shown(screen, 50, 12)[1]
 
 
 def test_escape_takes_a_denial_back() -> None:
