@@ -44,6 +44,9 @@ class TerminalScreen:
             if switch := _ALTERNATE.fullmatch(token):
                 self._switch(switch.group(1) == "h")
                 continue
+            if token[-1] == "M":  # deleting lines, pyte would leave a line where one never written should come
+                for row in range(self._screen.lines):
+                    self._screen.buffer[row]
             try:
                 self._stream.feed(_COLOURS.sub(_plain_colours, token))
                 self._tidy()

@@ -8,6 +8,7 @@ file system. `DiskStorage` also refuses symbolic links below its root. Calls blo
 import os
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -59,13 +60,13 @@ class DiskStorage:
     def create(self, key: str) -> Path:
         """Return the file that a `RecordingWriter` shall write for this key; the folders above it are created."""
         path = self._root / _checked(key)
+        self._refuse_links(path, key)
         try:
             self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
             for folder in self._folders(path):
                 folder.mkdir(mode=0o700, exist_ok=True)
         except OSError as error:
             raise RecordingError(f"cannot create the recording {key}: {cause(error)}") from error
-        self._refuse_links(path, key)
         return path
 
     def open(self, key: str, *, tolerant: bool = False) -> Recording:
@@ -88,14 +89,15 @@ class DiskStorage:
 
     def list(self) -> Iterator[Stored]:
         """Yield all recordings, oldest day first; files of other names and symbolic links are passed over."""
-        for folder, folders, files in os.walk(self._root):
+        for folder, folders, files in os.walk(self._root, onerror=_unreadable):
             folders.sort()
             for name in sorted(files):
                 path = Path(folder, name)
                 key = path.relative_to(self._root).as_posix()
                 if _KEY.fullmatch(key) and not path.is_symlink():
-                    facts = path.stat()
-                    yield Stored(key, facts.st_size, datetime.fromtimestamp(facts.st_mtime, UTC))
+                    with suppress(FileNotFoundError):  # deleted meanwhile
+                        facts = path.stat()
+                        yield Stored(key, facts.st_size, datetime.fromtimestamp(facts.st_mtime, UTC))
 
     def _existing(self, key: str) -> Path:
         path = self._root / _checked(key)
@@ -111,6 +113,11 @@ class DiskStorage:
     def _refuse_links(self, path: Path, key: str) -> None:
         if any(part.is_symlink() for part in (*self._folders(path), path)):
             raise RecordingError(f"the recording {key} lies behind a symbolic link; remove the link")
+
+
+def _unreadable(error: OSError) -> None:
+    if not isinstance(error, FileNotFoundError):
+        raise RecordingError(f"cannot list the recordings in {error.filename}: {cause(error)}") from error
 
 
 def _checked(key: str) -> str:

@@ -18,6 +18,10 @@ from recorder.reader import Recording
 from recorder.sanitise import Sanitiser
 
 COLUMNS_MAX = 64 << 10
+_CELL_MAX = 16  # characters on one cell: one, and what combines with it
+
+# Modes, tab stops, cursor shape, saving the cursor: they leave the line and the cursor alone, but for other screens.
+_NO_MOVES = frozenset({"h", "l", "g", " q", "s"})
 
 # The language that `Sanitiser` lets through.
 _TOKEN = re.compile(
@@ -25,6 +29,7 @@ _TOKEN = re.compile(
     r"|(?P<escape>\x1b(?:[()*+#].|.))|(?P<control>[\x00-\x1f])",
     re.DOTALL,
 )
+_COLOURS = re.compile(r"\x1b\[[0-9;:]*m")
 _CONTROL = re.compile("[\x00-\x1f]")
 _DRAWING = str.maketrans("`ajklmnqtuvwx~", "◆▒┘┐┌└┼─├┤┴┬│·")
 
@@ -73,7 +78,7 @@ class _LineModel:
 
     def feed(self, data: bytes, time: float) -> Iterator[Line]:
         """Yield the lines that the bytes end."""
-        *ended, rest = self._sanitiser.feed(data).split("\n")
+        *ended, rest = _COLOURS.sub("", self._sanitiser.feed(data)).split("\n")
         for part in ended:
             plain = part.removesuffix("\r")
             if self._at or self._cells or self._drawing or _CONTROL.search(plain):
@@ -103,14 +108,12 @@ class _LineModel:
                     self._time = time
                 self._write(token.group())
                 stays = len(self._cells) < COLUMNS_MAX
+            elif kind == "control":
+                stays = self._control(token.group())
+            elif kind == "escape":
+                stays = self._escape(token.group())
             else:
-                self._leave_edge()
-                if kind == "control":
-                    stays = self._control(token.group())
-                elif kind == "escape":
-                    stays = self._escape(token.group())
-                else:
-                    stays = self._sequence(token["private"], token["numbers"], token["final"])
+                stays = self._sequence(token["private"], token["numbers"], token["final"])
             if not stays:
                 yield from self.flush(time)
 
@@ -127,15 +130,33 @@ class _LineModel:
     def _write(self, text: str) -> None:
         if self._drawing:
             text = text.translate(_DRAWING)
-        cells = list(text) if text.isascii() else _columns(text)
+        cells = list(text) if text.isascii() else self._columns(text)
+        if not cells:
+            return
         missing = self._at - len(self._cells)
         if missing > 0:
             self._cells.extend(" " * missing)
         self._cells[self._at : self._at + len(cells)] = cells
         self._at += len(cells)
-        self._edge = bool(cells) and self._at % self.width == 0
+        self._edge = self._at % self.width == 0
+
+    def _columns(self, text: str) -> list[str]:
+        """Return one string for each column: a wide character takes two, one of no width goes with the one before."""
+        cells: list[str] = []
+        for char in text:
+            if unicodedata.combining(char):
+                line, last = (cells, len(cells) - 1) if cells else (self._cells, self._at - 1)
+                if 0 <= last < len(line):
+                    last -= 1 if last and not line[last] else 0
+                    line[last] = (line[last] + char)[:_CELL_MAX]
+                continue
+            cells.append(char)
+            if unicodedata.east_asian_width(char) in "WF":
+                cells.append("")
+        return cells
 
     def _control(self, char: str) -> bool:
+        self._leave_edge()
         match char:
             case "\r":
                 self._at = self._row
@@ -154,14 +175,13 @@ class _LineModel:
 
     def _sequence(self, private: str, numbers: str, final: str) -> bool:
         """Obey a CSI sequence; return False where it moves the cursor out of the line."""
+        if final in _NO_MOVES:
+            return not (private and ("47" in numbers or "1049" in numbers))
+        self._leave_edge()
         first = numbers.partition(";")[0]
-        count = max(int(first) if first.isdecimal() else 0, 1)
+        count = max(int(first or 0), 1)
         column = self._at - self._row
         match final:
-            case "h" | "l" if private and ("47" in numbers or "1049" in numbers):
-                return False
-            case "m" | "h" | "l" | "g" | " q" | "s":
-                pass
             case "A" | "B":
                 return self._to_row(-count if final == "A" else count)
             case "C" | "a":
@@ -215,16 +235,3 @@ class _LineModel:
             return False
         self._at = at
         return True
-
-
-def _columns(text: str) -> list[str]:
-    """Return one string for each column: characters of no width go with the one before, wide ones take two columns."""
-    cells: list[str] = []
-    for char in text:
-        if unicodedata.combining(char) and cells:
-            cells[-1] += char
-            continue
-        cells.append(char)
-        if unicodedata.east_asian_width(char) in "WF":
-            cells.append("")
-    return cells

@@ -36,7 +36,9 @@ const input = JSON.parse(fs.readFileSync(0, "utf-8"));
 let frames = [], now = 0;
 function element() {
   return { listeners: {}, style: {}, children: [], textContent: "", value: "",
-    append(text) { this.children.push(text); }, replaceChildren(...all) { this.children = all; }, addEventListener(name, f) { this.listeners[name] = f; } };
+    append(text) { this.children.push(text); },
+    replaceChildren(...all) { this.children = all; },
+    addEventListener(name, f) { this.listeners[name] = f; } };
 }
 const parts = { events: { textContent: input.events } };
 for (const id of ["bar", "play", "screen", "speed", "time"]) parts[id] = element();
@@ -112,6 +114,11 @@ TABLE: list[tuple[str, list[str]]] = [
     ("\x1b(0lqk\x1b(Bq", ["┌─┐q", "", ""]),
     ("日本\x1b[1;5Hx", ["日本x", "", ""]),
     ("12345678日本", ["12345678日", "本", ""]),
+    ("123456789日", ["123456789", "日", ""]),
+    ("0123456789\x1b[K", ["012345678", "", ""]),
+    ("0123456789\x1b[P", ["012345678", "", ""]),
+    ("0123456789\bx", ["01234567x9", "", ""]),
+    ("0123456789\x1b[mx", ["0123456789", "x", ""]),
     ("e\u0301x", ["e\u0301x", "", ""]),
     ("\x1b#8", ["EEEEEEEEEE"] * 3),
     ("junk\x1b#8" + RESET + "x", ["x", "", ""]),
@@ -153,54 +160,41 @@ def test_new_sizes() -> None:
     assert show("one\x1b[?1049halt", [20, 5], "\x1b[?1049l", [20, 1])["text"] == ["one"]
 
 
-# Sequences on which pyte and the player's terminal agree by design; colours are seen apart.
-AGREED = st.lists(
-    st.sampled_from(
-        [
-            "abc",
-            "日",
-            "x" * 13,
-            "\r",
-            "\n",
-            "\b",
-            "\t",
-            "\x1b[K",
-            "\x1b[1K",
-            "\x1b[2K",
-            "\x1b[J",
-            "\x1b[2J",
-            "\x1b[A",
-            "\x1b[2B",
-            "\x1b[3C",
-            "\x1b[2D",
-            "\x1b[5G",
-            "\x1b[2;4H",
-            "\x1b[9;9H",
-            "\x1b[2P",
-            "\x1b[2@",
-            "\x1b[2X",
-            "\x1b[L",
-            "\x1b[M",
-            "\x1bM",
-            "\x1bD",
-            "\x1b[2;3r\x1b[H",
-            "\x1b[r\x1b[H",
-            "\x1b[?1049h\x1b[H",
-            "\x1b[?1049l\x1b[H",
-            "\x1b[31m",
-            "\x1b[m",
-        ]
-    ),
-    max_size=15,
-).map("".join)
+# Sequences on which pyte and the player's terminal agree by design; colours are seen apart. pyte moves a cursor that is
+# outside the scrolling region into it, which no terminal does, so regions come without the moves that lead outside. And
+# it forgets that a cursor in the last column still stands on it, so the terminal is wide enough for none to come there;
+# TABLE has the cases of the edge.
+WIDE = 500
+DRAWING = [
+    "abc",
+    "日",
+    "x" * 13,
+    "\r",
+    "\n",
+    "\b",
+    "\t",
+    "\x1b[K",
+    "\x1b[1K",
+    "\x1b[2K",
+    "\x1b[J",
+    "\x1b[2J",
+    "\x1b[3C",
+]
+DRAWING += ["\x1b[2D", "\x1b[5G", "\x1b[2;4H", "\x1b[2P", "\x1b[2@", "\x1b[2X", "\x1b[L", "\x1b[M", "\x1bM", "\x1bD"]
+MOVES = ["\x1b[A", "\x1b[2B", "\x1b[9;9H", "\x1b[H", "\x1b[?1049h\x1b[H", "\x1b[?1049l\x1b[H", "\x1b[31m", "\x1b[m"]
+REGIONS = ["\x1b[2;3r\x1b[2H", "\x1b[2;4r\x1b[3H"]
+AGREED = st.one_of(
+    st.lists(st.sampled_from(DRAWING + MOVES), max_size=15).map("".join),
+    st.lists(st.sampled_from(DRAWING + REGIONS), max_size=15).map("".join).map("\x1b[2;3r\x1b[2H".__add__),
+)
 
 
 @settings(max_examples=20)
 @given(st.lists(AGREED, min_size=20, max_size=20))
 def test_the_terminal_agrees_with_pyte(texts: list[str]) -> None:
-    shown = node(PLAYER + SHOW, [[10, 4, [text]] for text in texts])
+    shown = node(PLAYER + SHOW, [[WIDE, 4, [text]] for text in texts])
     for text, got in zip(texts, shown, strict=True):
-        screen = TerminalScreen(10, 4)
+        screen = TerminalScreen(WIDE, 4)
         screen.feed(text.encode())
         assert (repr(text), got["text"]) == (repr(text), screen.lines())
 

@@ -135,3 +135,28 @@ def test_other_files_are_passed_over(tmp_path: Path) -> None:
     (tmp_path / "2027").write_text("x")
     with pytest.raises(RecordingError, match=r"cannot create the recording .*: file exists"):
         storage.create("2027/01/01/a.cast")
+
+
+def test_a_link_is_refused_before_anything_is_created_behind_it(tmp_path: Path) -> None:
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "root").mkdir()
+    (tmp_path / "root" / "2026").symlink_to(tmp_path / "outside")
+    with pytest.raises(RecordingError, match="lies behind a symbolic link"):
+        DiskStorage(tmp_path / "root").create(KEY)
+    assert list((tmp_path / "outside").iterdir()) == []
+
+
+def test_a_recording_deleted_while_listing_is_passed_over(tmp_path: Path) -> None:
+    storage = DiskStorage(tmp_path)
+    for name in "abc":
+        record(storage, f"2026/11/22/{name}.cast")
+    listing = storage.list()
+    assert next(listing).key == "2026/11/22/a.cast"
+    storage.delete("2026/11/22/b.cast")
+    assert [stored.key for stored in listing] == ["2026/11/22/c.cast"]
+
+
+def test_a_root_that_cannot_be_listed_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(RecordingError, match=r"cannot list the recordings in .*/file: not a directory"):
+        list(DiskStorage(tmp_path / "file").list())

@@ -73,6 +73,11 @@ def test_lines(data: bytes, lines: list[str]) -> None:
         (b"0123456789\bX\r\n", ["01234567X9"]),
         (b"0123456789\x1b[Kx\r\n", ["012345678x"]),
         (b"x\x1b[A\x1b[Ay\r\n", ["x", "y"]),
+        # colours and modes at the edge don't keep a line from wrapping
+        (b"0123456789\x1b[1mabc\x1b[m\r\n", ["0123456789abc"]),
+        (b"0123456789\x1b[?25habc\r\n", ["0123456789abc"]),
+        ("日e\u0301\x1b[m\u0302\r\n".encode(), ["日e\u0301\u0302"]),
+        ("日\x1b[m\u0301\r\n".encode(), ["日\u0301"]),
     ],
 )
 def test_lines_that_wrap(data: bytes, lines: list[str]) -> None:
@@ -159,3 +164,7 @@ def test_memory_is_bounded() -> None:
         lines += len(list(model.feed(b"x" * 9000 + b"\x1b[9999@\x1b[9999C\x1b[9999B", 1.0)))
         assert len(model._cells) < 2 * COLUMNS_MAX
     assert lines > 5
+    marks = _LineModel(Code.OUTPUT, 80)
+    for _ in range(100):
+        assert list(marks.feed(("a" + "\u0301" * 1000 + "\r").encode(), 1.0)) == []
+    assert [len(line.text) for line in marks.flush(1.0)] == [16]
