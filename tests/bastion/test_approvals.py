@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from datetime import timedelta
 from itertools import combinations
@@ -17,7 +17,7 @@ from bastion import approvals
 from bastion.approvals import MAX_COMMAND, MAX_PENDING, MAX_REASON, digest
 from bastion.errors import AccessDenied, BastionError, ConfigError, NotFoundError, UnavailableError
 from bastion.model import Action, Identity, Verdict
-from bastion.store.base import ApprovalState
+from bastion.store.base import ApprovalState, JournalEntry
 from bastion.store.memory import MemoryStore
 from bastion.store.opening import open_store
 from tests.bastion.desk import ALICE, BOB, CAROL, DAVE, START, Clock, Desk, desk, person
@@ -336,6 +336,37 @@ async def test_asking_again_after_it_lapsed_notes_both(counter: Desk, clock: Clo
     new = await counter.ask()
     assert new.id != old.id
     assert counter.events() == ["approval.requested", "approval.expired", "approval.requested"]
+
+
+# the journal
+
+
+async def test_what_cannot_be_journalled_does_not_happen(
+    counter: Desk, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pending, approved = await counter.ask(b"1"), await counter.decide(BOB, await counter.ask(b"2"))
+    journal = counter.thread.store.journal
+    before = list(journal.list())
+
+    def append(*_: object) -> list[JournalEntry]:
+        raise UnavailableError("the disk is full")
+
+    monkeypatch.setattr(journal, "append", append)
+    attempts: list[Callable[[], Awaitable[object]]] = [
+        lambda: counter.ask(b"3"),
+        lambda: counter.decide(BOB, pending),
+        lambda: counter.decide(BOB, pending, yes=False),
+        lambda: counter.approvals.withdraw(pending.id, ALICE),
+        lambda: counter.approvals.use(approved.digest),
+    ]
+    for attempt in attempts:
+        with pytest.raises(UnavailableError, match="the disk is full"):
+            await attempt()
+    clock.advance(600)
+    with pytest.raises(UnavailableError, match="the disk is full"):
+        await counter.approvals.sweep()
+    assert set(await counter.approvals.list(BOB, may_approve=True)) == {pending, approved}
+    assert journal.list() == before
 
 
 # seeing

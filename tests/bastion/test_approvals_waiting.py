@@ -34,18 +34,23 @@ async def there(here: Desk, tmp_path: Path) -> AsyncIterator[Desk]:  # after `he
 
 
 async def waiter(opened: Desk, row: ApprovalRow, seconds: float = 60) -> "asyncio.Task[ApprovalRow]":
-    """Begin to wait, and return once it was seen pending."""
-    read = threading.Event()
+    """Begin to wait, and return once it was seen pending and only a change can end it.
+
+    That is after it was read a second time where the watch begins with it.
+    """
+    reads = 2 if opened.approvals._watch._poller is None else 1
+    read = threading.Semaphore(0)
     get = opened.thread.store.approvals.get
 
     def watched(approval_id: str) -> ApprovalRow | None:
         found = get(approval_id)
-        read.set()
+        read.release()
         return found
 
     opened.thread.store.approvals.get = watched  # type: ignore[method-assign]  # the seam of this test
     task = asyncio.create_task(opened.approvals.wait(row.id, utcnow() + timedelta(seconds=seconds)))
-    await asyncio.to_thread(read.wait)
+    for _ in range(reads):
+        assert await asyncio.to_thread(read.acquire, timeout=30)
     opened.thread.store.approvals.get = get  # type: ignore[method-assign]  # as it was
     return task
 
@@ -92,6 +97,28 @@ async def test_a_decision_elsewhere_is_seen_soon(
     await change(there, row)
     woken, seconds = await timed(task)
     assert woken.state is state
+    assert seconds < 5
+
+
+async def test_a_decision_before_the_watch_begins_is_seen(
+    here: Desk, there: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watch, "INTERVAL", 60)
+    row = await here.ask()
+    revision, asked, gate = here.thread.store.approvals.revision, threading.Event(), threading.Event()
+
+    def gated() -> int:
+        asked.set()
+        gate.wait(30)
+        return revision()
+
+    here.thread.store.approvals.revision = gated  # type: ignore[method-assign]  # the seam of this test
+    task = asyncio.create_task(here.approvals.wait(row.id, utcnow() + timedelta(seconds=60)))
+    await asyncio.to_thread(asked.wait, 30)  # the request was read, and found pending
+    await there.decide(BOB, row)
+    gate.set()
+    woken, seconds = await timed(task)
+    assert woken.state is ApprovalState.APPROVED
     assert seconds < 5
 
 
@@ -158,7 +185,7 @@ async def test_a_store_that_fails_for_a_while_delays_only(here: Desk, there: Des
 
     here.thread.store.approvals.revision = failing  # type: ignore[method-assign]  # the seam of this test
     await there.decide(BOB, row)
-    await asyncio.to_thread(failed.wait)
+    await asyncio.to_thread(failed.wait, 30)
     assert (await task).state is ApprovalState.APPROVED
 
 
