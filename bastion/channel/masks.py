@@ -6,16 +6,14 @@ from bastion.model import Grant, Stream
 
 
 def build_masking(ruling: Ruling, grant: Grant, *, terminal: bool) -> Masking:
-    """Return the masking of a channel: none for members of `unmasked_groups`.
+    """Return the masking of a channel; members of `unmasked_groups` see everything, their recordings stay masked.
 
     Input is masked for the recording alone, for everyone: the target gets what was sent.
     """
     maskers: dict[Stream, Masker] = {}
-    clear = not set(ruling.config.masking.unmasked_groups).isdisjoint(grant.identity.groups)
-    for stream in (Stream.STDOUT, Stream.STDERR, Stream.STDIN):
-        if clear and stream is not Stream.STDIN:
-            continue
+    for stream in Stream:
         masker = ruling.masking.masker(interactive=terminal)
         if masker is not None:
             maskers[stream] = masker
-    return Masking(maskers, terminal=terminal)
+    clear = not set(ruling.config.masking.unmasked_groups).isdisjoint(grant.identity.groups)
+    return Masking(maskers, terminal=terminal, clear=clear)

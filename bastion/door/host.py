@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from dataclasses import replace
 from typing import Any
 
 import asyncssh
@@ -70,7 +71,9 @@ class DoorHost:
             raise ConfigError(
                 f"server.listen: cannot listen on {address.host} port {address.port}: {error.strerror or error}"
             ) from error
-        return listener, listener.sockets[0].getsockname()[1]
+        port = listener.sockets[0].getsockname()[1]
+        self._control = replace(self._control, port=port)  # port 0 of the configuration means any free one
+        return listener, port
 
     def spawn(self, work: Coroutine[Any, Any, Any]) -> None:
         """Run something that nobody waits for; failures are logged."""

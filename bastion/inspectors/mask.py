@@ -42,16 +42,22 @@ class Masker(Protocol):
 class Masking:
     """The maskers of one channel. Streams without one pass as they are.
 
-    The masker of STDIN, where there is one, serves the recording alone: the target gets what the client sent.
+    The masker of STDIN, where there is one, serves the recording alone: the target gets what the client sent. With
+    `clear` the other maskers do so too: the client may see everything, who replays the recording may not.
     """
 
-    def __init__(self, maskers: Mapping[Stream, Masker], *, terminal: bool) -> None:
+    def __init__(self, maskers: Mapping[Stream, Masker], *, terminal: bool, clear: bool = False) -> None:
         self._maskers = dict(maskers)
         self._terminal = terminal
+        self._clear = clear
         # The first pause frees what may be freed, the second has strong remainders masked.
         self._pauses = (TERMINAL_PAUSE if terminal else PROGRAM_PAUSE, STRONG_PAUSE)
         self._wakes: dict[Stream, tuple[float, int]] = {}
         self._ended: dict[str, int] = {}
+
+    def passes(self, stream: Stream) -> bool:
+        """Return whether a stream goes on as it is, while its recording is masked."""
+        return self._clear or stream is Stream.STDIN
 
     def feed(self, stream: Stream, data: bytes, now: float) -> bytes:
         """Return the masked bytes of a stream that may go on now."""

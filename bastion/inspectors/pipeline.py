@@ -135,7 +135,7 @@ class Pipeline:
         actions: list[Action] = []
         for stream, data in self._masking.wake(now):
             actions.append(Save(stream, data))
-            if stream is not Stream.STDIN:  # the target got what the client sent at once
+            if not self._masking.passes(stream):  # else it was sent at once
                 actions.append(Send(stream, data))
         return self._with_wake(actions)
 
@@ -165,7 +165,7 @@ class Pipeline:
         actions = self._pass(self._codec.end(stream), now)
         if rest := self._masking.end(stream):
             actions.append(Save(stream, rest))
-            if stream is not Stream.STDIN:
+            if not self._masking.passes(stream):
                 actions.append(Send(stream, rest))
         return [*actions, End(stream)]
 
@@ -177,11 +177,15 @@ class Pipeline:
             stream, raw = event.stream, event.raw
             if stream is Stream.STDIN:
                 self._masking.typed(raw)
-                if self._record_input and (masked := self._masking.feed(stream, raw, now)):
-                    actions.append(Save(stream, masked))
+            if stream is Stream.STDIN and not self._record_input:
                 actions.append(Send(stream, raw))
-            elif masked := self._masking.feed(stream, raw, now):
-                actions += (Save(stream, masked), Send(stream, masked))
+                continue
+            masked = self._masking.feed(stream, raw, now)
+            going = raw if self._masking.passes(stream) else masked
+            if masked:
+                actions.append(Save(stream, masked))
+            if going:
+                actions.append(Send(stream, going))
         return self._with_wake(actions)
 
     def _with_wake(self, actions: list[Action]) -> list[Action]:

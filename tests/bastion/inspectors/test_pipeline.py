@@ -173,6 +173,15 @@ def test_input_held_for_the_recording_is_sent_to_the_target_once() -> None:
     assert sent(later, Stream.STDIN) == b""
 
 
+def test_who_may_see_everything_is_recorded_masked_all_the_same() -> None:
+    masking = Masking({Stream.STDOUT: HoldsX()}, terminal=False, clear=True)
+    pipeline = Pipeline(ShellCodec(terminal=False), masking, terminal=False, record_input=True)
+    pipeline.start(0)
+    actions = pipeline.receive(Stream.STDOUT, b"abxx", 0) + pipeline.close(Stream.STDOUT, 1)
+    assert sent(actions, Stream.STDOUT) == b"abxx"
+    assert [action.data for action in actions if isinstance(action, Save)] == [b"ab", b"##"]
+
+
 def test_a_decision_nobody_asked_for_is_a_defect() -> None:
     pipeline = make(command=None)
     pipeline.start(0)
