@@ -49,6 +49,9 @@ class EventType(StrEnum):
     CHANNEL_OPEN = "channel.open"
     CHANNEL_CLOSE = "channel.close"
     COMMAND_VERDICT = "command.verdict"
+    FILE_DOWNLOAD = "file.download"  # a file was read by sftp or scp, or rsync was told to
+    FILE_UPLOAD = "file.upload"
+    FILE_OPERATION = "file.operation"  # removed, renamed, attributes changed and the like
     APPROVAL_REQUESTED = "approval.requested"
     APPROVAL_DECIDED = "approval.decided"
     APPROVAL_EXPIRED = "approval.expired"

@@ -19,7 +19,9 @@ class ChannelKind(StrEnum):
 
     SHELL = "shell"
     EXEC = "exec"
-    SFTP = "sftp"
+    SFTP = "sftp"  # both of the next two
+    UPLOAD = "upload"  # files to the target, and everything that changes files: remove, rename, mkdir …
+    DOWNLOAD = "download"  # files from the target
     SUBSYSTEM = "subsystem"
     FORWARD = "forward"
 
