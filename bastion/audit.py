@@ -48,6 +48,11 @@ class EventType(StrEnum):
     ACCESS_DENIED = "access.denied"
     CHANNEL_OPEN = "channel.open"
     CHANNEL_CLOSE = "channel.close"
+    FORWARD_LISTEN = "forward.listen"  # the target listens for a client
+    FORWARD_CANCEL = "forward.cancel"  # and does so no longer
+    FORWARD_OPEN = "forward.open"  # one connection through a forward, agent or display
+    FORWARD_CLOSE = "forward.close"
+    FORWARD_DENIED = "forward.denied"
     COMMAND_VERDICT = "command.verdict"
     FILE_DOWNLOAD = "file.download"  # a file was read by sftp or scp, or rsync was told to
     FILE_UPLOAD = "file.upload"

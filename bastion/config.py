@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
+from bastion import environment
 from bastion.model import Action, ChannelKind, ControlRight, Kind
 
 PROTOCOLS = ("ssh", "postgres", "mysql", "http", "kubernetes")
@@ -140,7 +141,10 @@ class AccessRequestConfig:
 
 @dataclass(frozen=True, slots=True)
 class Role:
-    """`[roles.NAME]`: which groups get which targets, logins, channels and control rights."""
+    """`[roles.NAME]`: which groups get which targets, logins, channels and control rights.
+
+    `env` are globs of names of variables the client may set on ssh targets.
+    """
 
     name: str
     groups: tuple[str, ...]
@@ -150,6 +154,7 @@ class Role:
     control: frozenset[ControlRight] = frozenset()
     default: Action = Action.ALLOW
     request: AccessRequestConfig | None = None
+    env: tuple[str, ...] = environment.DEFAULT
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from datetime import timedelta
 
+from bastion import environment
 from bastion.config import SQL_STATEMENTS, AccessRequestConfig, Role, Rule, Selector, SQLCondition
 from bastion.config_table import Reader, Table
 from bastion.config_values import (
@@ -10,6 +11,7 @@ from bastion.config_values import (
     boolean,
     command_pattern,
     duration,
+    env_pattern,
     group,
     integer,
     is_glob,
@@ -47,6 +49,7 @@ def _role(name: str, table: Table, targets: Collection[str]) -> Role:
         control=frozenset(table.several("control", member(ControlRight))),
         default=table.take("default", member(Action), Action.ALLOW),
         request=_request(table),
+        env=table.several("env", env_pattern, environment.DEFAULT),
     )
     table.finish()
     return role

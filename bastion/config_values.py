@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 import asyncssh
 import re2
 
+from bastion import environment
 from bastion.config import Address, Selector
 from bastion.names import is_login, is_plain_name, is_target_name
 from bastion.policy.patterns import PatternError, compile_pattern
@@ -169,6 +170,16 @@ def login(value: object) -> str:
             f"{quoted(name)} cannot be a login: use letters, digits, '_', '.', '+' and '-', or \"*\" for any"
         )
     return name
+
+
+def env_pattern(value: object) -> str:
+    """Read a glob of names of environment variables, none of which decides what runs on the target."""
+    pattern = text(value)
+    if not environment.is_pattern(pattern):
+        raise BadValueError(f"{quoted(pattern)} cannot match a variable's name: those hold letters, digits and '_'")
+    if environment.is_never(pattern):
+        raise BadValueError(f"{quoted(pattern)} never passes: it would decide what runs on the target; leave it out")
+    return pattern
 
 
 def host(value: object) -> str:

@@ -18,6 +18,8 @@ class Metrics:
         self._connections = self._counter("connections", "Client connections whose identity was proven", "event")
         self._channels = self._counter("channels", "Channels to targets", "channel", "event")
         self._bytes = self._counter("channel_bytes", "Bytes relayed by channels that ended", "direction")
+        self._forwards = self._counter("forwards", "Connections forwarded inside ssh sessions", "kind", "event")
+        self._forwarded = self._counter("forward_bytes", "Bytes of forwards that ended", "kind", "direction")
         self._verdicts = self._counter("command_verdicts", "What the rules said of commands", "action")
         self._approvals = self._counter("approvals", "What happened to approvals", "event")
         self._logins = self._counter("logins", "Logins with an identity provider", "result")
@@ -46,6 +48,11 @@ class Metrics:
                 self._bytes.labels("out").inc(data.get("bytes_out", 0))
                 for kind, number in data.get("masked", {}).items():
                     self._masked.labels(kind).inc(number)
+            case _ if event.type.startswith("forward."):
+                kind = str(data.get("kind", ""))
+                self._forwards.labels(kind, event.type.rpartition(".")[2]).inc()
+                self._forwarded.labels(kind, "in").inc(data.get("bytes_in", 0))
+                self._forwarded.labels(kind, "out").inc(data.get("bytes_out", 0))
             case EventType.COMMAND_VERDICT:
                 self._verdicts.labels(str(data.get("action", ""))).inc()
             case EventType.LOGIN:

@@ -23,7 +23,19 @@ class ChannelKind(StrEnum):
     UPLOAD = "upload"  # files to the target, and everything that changes files: remove, rename, mkdir …
     DOWNLOAD = "download"  # files from the target
     SUBSYSTEM = "subsystem"
-    FORWARD = "forward"
+    FORWARD = "forward"  # on ssh targets all of `FORWARDS`; the way to targets of other protocols
+    LOCAL_FORWARD = "local-forward"  # TCP connections the client has the target make (-L, -D, -W)
+    REMOTE_FORWARD = "remote-forward"  # TCP ports of the target that lead to the client (-R)
+    LOCAL_SOCKET = "local-socket"  # the same two with unix sockets of the target
+    REMOTE_SOCKET = "remote-socket"
+    AGENT = "agent"  # the client's ssh-agent, for programs on the target (-A)
+    X11 = "x11"  # the client's display, for programs on the target (-X, -Y)
+
+
+FORWARDS = frozenset(
+    {ChannelKind.LOCAL_FORWARD, ChannelKind.REMOTE_FORWARD, ChannelKind.LOCAL_SOCKET, ChannelKind.REMOTE_SOCKET}
+)
+"""What `forward` in a role stands for on an ssh target. Agent and X11 reach back to the client and are named apart."""
 
 
 class ControlRight(StrEnum):
@@ -75,7 +87,7 @@ class Grant:
     """Proof of "may": this identity may reach this target as this login. Made only in `bastion.auth.access`.
 
     Without one nothing is dialled. `channels` are the kinds of channel its roles grant together; `default` is what
-    happens to a command no rule matches.
+    happens to a command no rule matches. `env` are the names (globs) of variables the client may set on the target.
     """
 
     identity: Identity
@@ -83,6 +95,11 @@ class Grant:
     login: str
     channels: frozenset[ChannelKind]
     default: Action
+    env: tuple[str, ...] = ()
+
+    def opens(self, kind: ChannelKind) -> bool:
+        """Return whether channels of this kind are granted, by their own name or as one of the `FORWARDS`."""
+        return kind in self.channels or (kind in FORWARDS and ChannelKind.FORWARD in self.channels)
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,7 +61,8 @@ class Access:
         if not channels:
             raise AccessDenied(DENIED, log="no role grants this login on this target")
         default = strictest([found.default, *(role.default for role in roles)])
-        return Grant(identity, found.name, account, channels, default)
+        env = tuple(dict.fromkeys(pattern for role in roles for pattern in role.env))
+        return Grant(identity, found.name, account, channels, default, env)
 
     def control_rights(self, identity: Identity) -> frozenset[ControlRight]:
         """Return what the identity may do in the control plane."""

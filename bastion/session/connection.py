@@ -6,10 +6,11 @@ All channels, through `-J` as well as through `login%target`, share this object 
 import asyncio
 import logging
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import asyncssh
 
+from bastion import environment
 from bastion.audit import Event, EventType
 from bastion.channel.client import ClientSession
 from bastion.channel.ledger import Ledger, Origin
@@ -27,8 +28,6 @@ from bastion.protocols.shell import ShellCodec
 from bastion.target.pool import TargetPool
 
 log = logging.getLogger(__name__)
-
-ENV_NAMES = ("LANG", "LC_", "BASTION_")  # beginnings of the names a client may set
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +75,7 @@ class ClientConnection:
             self._note_refusal(way, request, error)
             raise
         services = self._services
-        request = _allowed_env(request)
+        request = _allowed_env(request, grant)
         terminal = request.terminal is not None
         masking = build_masking(services.ruling, grant, terminal=terminal)
         pipeline = Pipeline(codec_for(request, grant), masking, terminal=terminal, record_input=not terminal)
@@ -90,7 +89,7 @@ class ClientConnection:
         if self.identity.expires <= services.clock():
             raise AccessDenied("your certificate expired meanwhile; run: bastion login")
         grant = services.ruling.access.grant(self.identity, way.target, way.login)
-        if request.kind not in grant.channels:
+        if not grant.opens(request.kind):
             raise AccessDenied(f"{request.kind} channels are not open to you on {way.target}")
         return grant
 
@@ -130,6 +129,11 @@ def codec_for(request: ChannelRequest, grant: Grant) -> Codec:
     raise AccessDenied(f"the bastion does not relay {request.kind} channels")
 
 
-def _allowed_env(request: ChannelRequest) -> ChannelRequest:
-    kept = tuple((name, value) for name, value in request.env if name.startswith(ENV_NAMES))
-    return ChannelRequest(request.kind, request.command, request.terminal, kept)
+def _allowed_env(request: ChannelRequest, grant: Grant) -> ChannelRequest:
+    """Keep what the roles let through, and what is meant for the bastion itself."""
+    kept = tuple(
+        (name, value)
+        for name, value in request.env
+        if name.startswith(environment.OWN) or environment.may_pass(name, grant.env)
+    )
+    return replace(request, env=kept)
