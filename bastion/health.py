@@ -15,7 +15,7 @@ from prometheus_client import make_wsgi_app
 from prometheus_client.exposition import ThreadingWSGIServer
 
 from bastion.config import Address
-from bastion.errors import ConfigError
+from bastion.errors import BastionError
 from bastion.metrics import Metrics
 
 _TEXT = [("Content-Type", "text/plain; charset=utf-8"), ("Cache-Control", "no-store")]
@@ -39,7 +39,7 @@ class HealthEndpoint:
         try:
             self._server = make_server(address.host, address.port, self._answer, ThreadingWSGIServer, _Silent)
         except OSError as error:
-            raise ConfigError(
+            raise BastionError(
                 f"server.metrics: cannot listen on {address.host} port {address.port}: {error.strerror or error}"
             ) from error
         self.port = self._server.server_port

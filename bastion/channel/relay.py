@@ -20,23 +20,16 @@ from bastion.channel.target import open_target
 from bastion.errors import BastionError, TargetUnreachable, UnavailableError
 from bastion.inspectors.actions import (
     Action,
-    Allowed,
     Ask,
     Decision,
-    DeniedByPerson,
-    DeniedByRule,
     End,
     Exit,
     ExitStatus,
-    Lapsed,
     Open,
     Save,
     Send,
-    Unanswered,
-    Waiting,
     WakeAt,
     Withdraw,
-    Withdrawn,
 )
 from bastion.inspectors.messages import visible
 from bastion.inspectors.pipeline import Pipeline
@@ -47,15 +40,6 @@ from recorder.errors import RecordingError
 
 log = logging.getLogger(__name__)
 
-# What the session's row says of its command where it is not simply allowed
-OUTCOMES: dict[type[Decision], str] = {
-    DeniedByRule: "denied",
-    DeniedByPerson: "denied",
-    Waiting: "waiting",
-    Unanswered: "unanswered",
-    Lapsed: "unanswered",
-    Withdrawn: "withdrawn",
-}
 EARLY_LIMIT = 64 * 1024  # client bytes kept here before the client is no longer read
 # A client that multiplexes closes its channel as soon as both sides said EOF, and would miss an exit status that comes
 # a moment later. So EOF waits for it, but not for ever: a program may close its output and go on reading.
@@ -104,7 +88,7 @@ class Relay:
         self._early: list[bytes | None] = []  # for the target, while it is not up; None is EOF
         self._early_size = 0
         self._exit: tuple[str | None, tuple[bool, str, str] | None] = (None, None)
-        self._verdict = "allowed"
+        self._verdict = RuleAction.ALLOW
         self._traffic = [0, 0]
         self._wake: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -274,15 +258,13 @@ class Relay:
 
     async def _decide(self, command: bytes) -> None:
         verdict = await self._gate.judge(command)
+        self._verdict = verdict.action
         await self._ledger.open(verdict)
         decision = await self._gate.settle(command, verdict, self._resolve)
-        if isinstance(decision, Allowed) and verdict.action is RuleAction.APPROVE:
-            self._verdict = "approved"
         self._resolve(decision)
 
     def _resolve(self, decision: Decision) -> None:
         if not self._finishing:
-            self._verdict = OUTCOMES.get(type(decision), self._verdict)
             self._perform(self._pipeline.resolve(decision, self._loop.time()))
 
     async def _withdraw(self) -> None:
@@ -357,11 +339,13 @@ class Relay:
     async def _close_books(self, failed: str) -> None:
         status, signal = self._exit
         try:
+            if self._client_gone:
+                await self._gate.withdraw()
             if failed:
                 await self._ledger.failure("relay", failed)
             await self._ledger.close(
                 exit_status=status,
-                verdict=self._verdict,
+                verdict=str(self._verdict),
                 traffic=(self._traffic[0], self._traffic[1]),
                 masked=self._pipeline.masked(),
             )

@@ -21,7 +21,7 @@ from bastion.door.limits import DoorLimits
 from bastion.door.notes import note
 from bastion.door.options import server_options
 from bastion.door.signing import LOGIN, sign_for
-from bastion.errors import ConfigError, UnavailableError
+from bastion.errors import BastionError, UnavailableError
 from bastion.session.connection import ClientConnection
 
 log = logging.getLogger(__name__)
@@ -68,7 +68,7 @@ class DoorHost:
         try:
             listener = await loop.create_server(connection, address.host, address.port, backlog=BACKLOG)
         except OSError as error:
-            raise ConfigError(
+            raise BastionError(
                 f"server.listen: cannot listen on {address.host} port {address.port}: {error.strerror or error}"
             ) from error
         port = listener.sockets[0].getsockname()[1]
@@ -96,13 +96,13 @@ class DoorHost:
     # Who comes and goes
 
     async def welcome(self, client: ClientConnection) -> None:
-        """Journal that a client is in. A client that can't be journalled does not stay."""
+        """Journal that a client is in. One that can't be journalled opens no channel, and is told why at each."""
         self.services.live.connected(client)
         try:
             await note(self.services, EventType.CONNECTION_OPEN, client, serial=str(client.serial))
         except UnavailableError as error:
-            log.error("connection refused: %s", error.log)  # noqa: TRY400 - the cause is in the text
-            client.disconnect(by="the bastion, whose journal can't be written; try again later")
+            log.error("connection of no use: %s", error.log)  # noqa: TRY400 - the cause is in the text
+            client.refusal = error
 
     async def goodbye(self, client: ClientConnection) -> None:
         """Journal that a client is gone, and close what it used."""
@@ -128,6 +128,8 @@ class DoorHost:
         control = Control(client.identity, self._control)
 
         async def work(command: str, terminal: Console) -> int:
+            if client.refusal is not None:
+                raise client.refusal
             if command.split()[:1] == [LOGIN]:
                 return await sign_for(self.services, self.limits, client, terminal)
             return await self._run_command(command, control, terminal)

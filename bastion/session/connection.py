@@ -46,6 +46,7 @@ class ClientConnection:
     ) -> None:
         self.identity = identity
         self.origin = Origin(secrets.token_hex(8), address)
+        self.refusal: UnavailableError | None = None  # why nothing may be opened, where that is so
         self._services = services
         self._transport = transport
         self._pool = TargetPool(services.dialer)
@@ -84,6 +85,8 @@ class ClientConnection:
 
     def _grant(self, way: Way, request: ChannelRequest) -> Grant:
         services = self._services
+        if self.refusal is not None:
+            raise self.refusal
         if services.draining:
             raise UnavailableError("the bastion is being stopped; try again in a moment")
         if self.identity.expires <= services.clock():

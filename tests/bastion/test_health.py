@@ -7,7 +7,7 @@ import urllib.request
 import pytest
 
 from bastion.config import Address
-from bastion.errors import ConfigError
+from bastion.errors import BastionError
 from bastion.health import HealthEndpoint
 from bastion.metrics import Metrics
 
@@ -36,5 +36,5 @@ def test_it_says_whether_the_bastion_lives_is_ready_and_what_it_counted() -> Non
 def test_a_taken_address_is_a_clear_error() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        with pytest.raises(ConfigError, match=f"server.metrics: cannot listen on 127.0.0.1 port {port}: "):
+        with pytest.raises(BastionError, match=f"server.metrics: cannot listen on 127.0.0.1 port {port}: "):
             HealthEndpoint(Address("127.0.0.1", port), Metrics(), lambda: "")

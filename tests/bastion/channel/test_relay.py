@@ -193,7 +193,7 @@ async def test_bytes_go_through_both_ways_and_the_books_are_closed(tmp_path: Pat
         assert [event[1:] for event in b.recorded()[:3]] == [["i", "in"], ["o", "out"], ["e", "err"]]
         row = b.thread.store.sessions.get(b.ledger.session_id)
         assert row is not None
-        assert (row.exit_status, row.bytes_in, row.bytes_out, row.verdict) == ("7", 2, 6, "allowed")
+        assert (row.exit_status, row.bytes_in, row.bytes_out, row.verdict) == ("7", 2, 6, "allow")
         assert len(row.sha256) == 64
         assert b.events() == ["access.granted", "channel.open", "command.verdict", "channel.close"]
         assert b.services.live.ids() == frozenset()
@@ -233,7 +233,7 @@ async def test_a_denied_command_opens_nothing(tmp_path: Path) -> None:
         assert b.pool.opened == 0
         row = b.thread.store.sessions.get(b.ledger.session_id)
         assert row is not None
-        assert row.verdict == "denied"
+        assert row.verdict == "deny"
 
 
 async def test_an_approved_command_runs_and_the_approval_is_used(tmp_path: Path) -> None:
