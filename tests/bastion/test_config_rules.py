@@ -67,10 +67,7 @@ WRONG = [
     ),
     (
         f"{ROLE}channels = ['scp']",
-        (
-            'roles.engineer.channels[0]: "scp" is not known; use one of shell, exec, sftp, subsystem, forward, '
-            "local-forward, remote-forward, local-socket, remote-socket, agent, x11"
-        ),
+        f'roles.engineer.channels[0]: "scp" is not known; use one of {", ".join(ChannelKind)}',
     ),
     (f"{ROLE}control = ['aprove']", 'roles.engineer.control[0]: "aprove" is not known; did you mean "approve"?'),
     (f"{ROLE}default = true", "roles.engineer.default: must be text, not a boolean"),
