@@ -17,6 +17,7 @@ from recorder.player import Player, Step
 from recorder.reader import Recording
 from recorder.sanitise import Sanitiser
 
+_KEEP_TITLE, _BACK_TO_TITLE = b"\x1b[22;2t", b"\x1b[23;2t"  # xterm's stack of titles
 BLOCK = 256 * 1024  # characters written before waiting for the caller
 
 
@@ -30,8 +31,19 @@ async def play_session(context: ServerContext, session_id: str, *, speed: float,
 
 
 async def _play(terminal: Terminal, player: Player) -> None:
+    titled = terminal.term not in {"dumb", "linux"}  # where the replay stands is told in the window's title
+    terminal.write(_KEEP_TITLE if titled else b"")
+    try:
+        await _steps(terminal, player, titled=titled)
+    finally:
+        terminal.write(_BACK_TO_TITLE if titled else b"")
+
+
+async def _steps(terminal: Terminal, player: Player, *, titled: bool) -> None:
     step = await asyncio.to_thread(player.start, time.monotonic())
     while await _draw(terminal, step):
+        if titled:
+            terminal.write(f"\x1b]2;{step.status}\x07".encode())
         wait = None if step.wake_at is None else max(0.0, step.wake_at - time.monotonic())
         data = await terminal.read(wait)
         if data:

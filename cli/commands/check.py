@@ -36,7 +36,7 @@ async def command(context: LocalContext, config: Path, as_json: bool) -> Status:
     for finding in findings:
         console.error(finding)
     for warning in warnings:
-        console.error(f"warning: {warning}")
+        console.line(f"warning: {warning}")
     if findings:
         return 2
     console.line(f"{config}: OK")

@@ -98,7 +98,9 @@ async def test_play_on_a_terminal_obeys_keys(world: World) -> None:
     ran = await playing
     assert ran.status == 0
     assert "\x1b]52" not in ran.out
-    assert ran.out.endswith("\r\n")
+    assert ran.out.startswith("\x1b[22;2t")
+    assert ran.out.endswith("\r\n\x1b[23;2t")
+    assert "\x1b]2;playing 0:00 / 1:00:01 at 2x\x07" in ran.out
 
 
 async def test_play_with_an_idle_limit_ends_by_itself(world: World) -> None:
