@@ -44,6 +44,7 @@ def upgrade() -> None:
     """Create everything."""
     _sessions()
     _approvals()
+    _approval_people()
     _journal()
     _certificates()
 
@@ -101,6 +102,15 @@ def _approvals() -> None:
     op.create_index("approvals_created", "approvals", ["created", "id"])
     op.create_index("approvals_requester", "approvals", ["issuer", "subject"])
     op.create_index("approvals_revision", "approvals", ["revision"])
+    clock = op.create_table(
+        "approval_clock",
+        sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
+        sa.Column("revision", sa.BigInteger, nullable=False),
+    )
+    op.bulk_insert(clock, [{"id": 1, "revision": 0}])
+
+
+def _approval_people() -> None:
     op.create_table(
         "approval_approvers",
         sa.Column("approval", sa.String(64), sa.ForeignKey("approvals.id", ondelete="CASCADE"), primary_key=True),
@@ -120,12 +130,6 @@ def _approvals() -> None:
         sa.Column("time", TIME, nullable=False),
         sa.UniqueConstraint("approval", "issuer", "subject", name="approval_decisions_person"),
     )
-    clock = op.create_table(
-        "approval_clock",
-        sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
-        sa.Column("revision", sa.BigInteger, nullable=False),
-    )
-    op.bulk_insert(clock, [{"id": 1, "revision": 0}])
 
 
 def _journal() -> None:
