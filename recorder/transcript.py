@@ -5,7 +5,7 @@ a command line edited with the arrow keys comes out as it was when Enter was typ
 screen: what full-screen programs paint comes out as the pieces they painted, in the order they did, so that everything
 that was ever shown can be found. Input and markers are left out; a terminal echoes what its user types.
 
-Limits: a line is cut after `COLUMNS_MAX` columns; memory is bounded by that. About 50 MB/s for plain output.
+Limits: a line is cut after `COLUMNS_MAX` columns; memory is bounded by that. Reads some tens of MB/s.
 """
 
 import re
@@ -74,14 +74,14 @@ class _LineModel:
         self._at = 0
         self._edge = False
         self._drawing = False
-        self._time = 0.0  # when the first character of the line came
+        self._time: float | None = None  # when the first character of the line came
 
     def feed(self, data: bytes, time: float) -> Iterator[Line]:
         """Yield the lines that the bytes end."""
         *ended, rest = _COLOURS.sub("", self._sanitiser.feed(data)).split("\n")
         for part in ended:
             plain = part.removesuffix("\r")
-            if self._at or self._cells or self._drawing or _CONTROL.search(plain):
+            if self._time is not None or self._at or self._cells or self._drawing or _CONTROL.search(plain):
                 yield from self._part(part, time)
                 yield self._end(time)
             else:
@@ -95,8 +95,8 @@ class _LineModel:
             yield line
 
     def _end(self, time: float) -> Line:
-        line = Line(self._time if self._cells else time, self._code, "".join(self._cells).rstrip())
-        self._cells, self._at, self._edge = [], 0, False
+        line = Line(time if self._time is None else self._time, self._code, "".join(self._cells).rstrip())
+        self._cells, self._at, self._edge, self._time = [], 0, False, None
         return line
 
     def _part(self, text: str, time: float) -> Iterator[Line]:
@@ -104,7 +104,7 @@ class _LineModel:
         for token in _TOKEN.finditer(text):
             kind = token.lastgroup
             if kind == "text":
-                if not self._cells:
+                if self._time is None:
                     self._time = time
                 self._write(token.group())
                 stays = len(self._cells) < COLUMNS_MAX

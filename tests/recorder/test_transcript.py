@@ -109,6 +109,11 @@ def test_times_are_of_the_first_character_and_streams_are_apart() -> None:
     ]
 
 
+def test_the_time_of_a_line_that_was_erased_or_begun_with_blanks() -> None:
+    made = make([(1.0, "o", b"wrong\r\x1b[K"), (2.0, "o", b"right\r\n\x1b[@"), (3.0, "o", b"next\r\n\r\n")])
+    assert [(line.time, line.text) for line in transcript(made)] == [(1.0, "right"), (3.0, "next"), (3.0, "")]
+
+
 PIECES = st.lists(
     st.sampled_from(
         [
