@@ -1,6 +1,6 @@
 """The table of detectors: every row that masking knows. To add one, write a row in the file of its kind."""
 
-from bastion.masking import accounts, email, ids_europe, ids_world, network, phones
+from bastion.masking import accounts, email, ids_europe, ids_world, network, phones, secrets
 from bastion.masking.rows import Row
 
 ROWS: tuple[Row, ...] = (
@@ -10,5 +10,6 @@ ROWS: tuple[Row, ...] = (
     *ids_world.ROWS,
     *network.ROWS,
     *phones.ROWS,
+    *secrets.ROWS,
 )
 """All rows. Where values of two rows begin at the same place and are equally long, the earlier row names them."""

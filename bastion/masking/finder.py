@@ -50,9 +50,12 @@ class Finder:
         The last character never counts as an end of a value, since a backspace may take it away.
         """
         length = len(text)
-        if not length or text[-1] < 0x20:
-            return self._opened(text, length)
-        return min(self._opened(text, length - last_character(text, length)), self._opened(text, length))
+        if length and text[-1] >= 0x20:
+            before = length - last_character(text, length)
+            opened = self._opened(text, before)
+            if opened < before:
+                return opened  # what may begin a value now might have done so one character ago
+        return self._opened(text, length)
 
     def free(self, text: bytes, low: int) -> int:
         """Return up to where a text may be shown on an idle terminal, if all before `low` is decided."""
@@ -65,7 +68,7 @@ class Finder:
         return limit
 
     def _opened(self, text: bytes, end: int) -> int:
-        return min((opening.start(text, end) for opening in self._openings), default=end)
+        return min([opening.start(text, end) for opening in self._openings], default=end)
 
 
 def kinds(rows: Iterable[Row]) -> tuple[str, ...]:

@@ -69,6 +69,16 @@ class RunOpening:
         return len(text)
 
 
+class Sink(Protocol):
+    """Makes a value found by its head longer, byte by byte, for as long as what follows belongs to it."""
+
+    def swallow(self, text: bytes, start: int, stop: int, state: int) -> tuple[int, int]:
+        """Return up to where `text[start:stop]` belongs to the value, and the state to go on with.
+
+        The state begins as 0; -1 says that the value is over. It is over before `stop` or not at all.
+        """
+
+
 @dataclass(frozen=True, slots=True)
 class Probe:
     """A trigger, and what decides at each of its hits."""
@@ -92,6 +102,7 @@ class Row:
     samples: tuple[str, ...]
     near_misses: tuple[str, ...]
     context: str = ""
+    sink: Sink | None = None
 
 
 _CONTROL = bytes(set(range(0x20)) - set(b"\t\n\r\x00\x1b")) + b"\x7f"

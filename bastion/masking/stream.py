@@ -9,19 +9,17 @@ budget of each row is shown of a value that isn't complete (an e-mail's local pa
 client typed and the terminal echoes is shown to the client who typed it.
 """
 
-from collections import Counter
 from collections.abc import Mapping
 
+from bastion.masking.cover import NO_ROW, Cover
 from bastion.masking.finder import Finder, Found
 from bastion.masking.rows import REACH
 from bastion.masking.styles import Style
-from bastion.masking.visible import SPECIAL, Before, View, view
+from bastion.masking.visible import Before, View, is_plain, view
 from bastion.masking.writer import Writer
 
 BLOCK = 32768
 _TYPED_LIMIT = 4096
-_PARTIAL = "partial"
-_NO_ROW = -1
 
 
 class StreamMasker:
@@ -35,11 +33,9 @@ class StreamMasker:
         self._before = Before()
         self._context = b""  # shown before `_raw`, clear
         self._decided = 0  # position in `_context`: what begins before is settled
-        self._carry = 0  # how many shown bytes to come belong to a value already replaced
-        self._glued = False  # the last byte put out belonged to a value that may go on
+        self._cover = Cover(finder, style)
         self._typed = b""
         self._idles = 0
-        self._counts: Counter[str] = Counter()
 
     @property
     def held(self) -> int:
@@ -49,7 +45,7 @@ class StreamMasker:
     @property
     def counts(self) -> Mapping[str, int]:
         """How many values were masked, by kind."""
-        return self._counts
+        return self._cover.counts
 
     def typed(self, data: bytes) -> None:
         """Note what the client just sent, so that its echo needn't wait."""
@@ -88,13 +84,13 @@ class StreamMasker:
         base = len(self._context)
         live = max(self._decided, self._finder.undecided(text))
         found = self._finder.find(text, self._decided, len(text))
-        stop = max(base + self._carry, self._finder.free(text, live))
+        stop = max(base + self._cover.carry, self._finder.free(text, live))
         for value in found:
             if value.start < stop:
                 stop = max(stop, value.end)
         found = [value for value in found if value.start < stop]
         if self._interactive and self._idles > 1 and stop < len(text):
-            found.append(Found(stop, len(text), _NO_ROW))
+            found.append(Found(stop, len(text), NO_ROW))
             stop = len(text)
         return self._put(shown, text, found, stop, live, final=False)
 
@@ -105,19 +101,18 @@ class StreamMasker:
     def _echo(self, data: bytes) -> int:
         """Return how many bytes of `data` are the echo of typed ones; they count as shown."""
         typed, self._typed = self._typed, b""
-        if self._raw or self._carry:
+        if self._raw or self._cover.carry:
             return 0
-        same = 0
-        for mine, theirs in zip(typed, data, strict=False):
-            if mine != theirs or bytes([mine]) in SPECIAL:
-                break
-            same += 1
+        shorter = min(len(typed), len(data))
+        same = next((place for place in range(shorter) if typed[place] != data[place]), shorter)
+        if not is_plain(data[:same]):
+            return 0
         if same == len(data):
             self._typed = typed[same:]
         if same:
             text = self._context + data[:same]
             self._before = Before((self._before.raw + data[:same])[-2:], (self._before.shown + data[:same])[-4:])
-            self._glued = False
+            self._cover.unglue()
             self._remember(text, len(text), max(self._decided, self._finder.undecided(text)))
         return same
 
@@ -133,32 +128,17 @@ class StreamMasker:
         """Put out all that is decided."""
         shown, text = self._look(final=final)
         live = len(text) if final else max(self._decided, self._finder.undecided(text))
-        found = self._finder.find(text, self._decided, live)
-        return self._put(shown, text, found, max(live, len(self._context)), live, final=final)
+        stop = max(live, len(self._context))
+        if stop == len(self._context) and not shown.pieces and not final:
+            return b""  # most keystrokes: a word goes on
+        found = self._finder.find(text, self._decided, live) if live > self._decided else []
+        return self._put(shown, text, found, stop, live, final=final)
 
     def _put(self, shown: View, text: bytes, found: list[Found], stop: int, live: int, *, final: bool) -> bytes:
         """Put out the text up to `stop` with the values found replaced; what begins before `live` is settled then."""
-        base = len(self._context)
         writer = Writer(shown, self._before, self._finder.firsts, self._mask_payload)
-        masked = base + self._carry  # where the value replaced last ends
-        replaced = self._glued or self._carry > 0  # whether there is such a value
-        if self._carry:
-            writer.hide(min(masked, stop) - base)
-        for value in found:
-            if replaced and value.start < masked:
-                if value.end > masked:
-                    writer.out.append(self._extension(value.end - masked))
-                    writer.hide(min(value.end, stop) - base)
-                    masked = value.end
-            elif value.end > base:
-                begin = max(value.start, base)
-                until = min(value.end, stop) - base
-                writer.replace(begin - base, value.end - base, self._replacement(value, text, begin), until)
-                masked, replaced = value.end, True
-        writer.clear(stop - base)
-        self._carry = max(0, masked - stop) if replaced else 0
-        self._glued = replaced and masked >= stop
-        if not self._carry:
+        self._cover.lay(writer, text, len(self._context), stop, found)
+        if not self._cover.carry:
             writer.finish(final=final)
         self._raw, self._before = writer.rest()
         self._remember(text, stop, live)
@@ -170,25 +150,13 @@ class StreamMasker:
         self._context = text[low:stop]
         self._decided = live - low
 
-    def _replacement(self, value: Found, text: bytes, begin: int) -> bytes:
-        """Count the value and return what replaces `text[begin:value.end]`; what stands before was shown earlier."""
-        kind = _PARTIAL if value.row == _NO_ROW else self._finder.rows[value.row].kind
-        self._counts[kind] += 1
-        if begin > value.start and self._style.keeps_length:
-            return self._extension(value.end - begin)
-        return self._style.replace(kind, text[value.start : value.end])
-
-    def _extension(self, length: int) -> bytes:
-        """Return what stands for `length` more bytes of a value that was replaced already."""
-        return b"*" * length if self._style.keeps_length else b""
-
     def _mask_payload(self, sequence: bytes) -> bytes:
         """Mask the text of an operating system command (title, link); one that sets the clipboard is dropped."""
         payload = sequence[2:].rstrip(b"\x07\x1b\\")
         if payload.startswith(b"52;"):
-            self._counts["clipboard"] += 1
+            self._cover.counts["clipboard"] += 1
             return b""
         masker = StreamMasker(self._finder, self._style, interactive=False)
         masked = masker.feed(payload) + masker.end()
-        self._counts.update(masker.counts)
+        self._cover.counts.update(masker.counts)
         return sequence[:2] + masked + sequence[2 + len(payload) :]

@@ -14,9 +14,6 @@ import re
 from dataclasses import dataclass
 from enum import Enum
 
-SPECIAL = (b"\x1b", b"\x08", b"\x00", b"\x07", b"\x0e", b"\x0f")
-"""Bytes that make raw bytes differ from what is shown. Without them raw bytes are the text."""
-
 BARRIER = b"\x1b"
 OSC_LIMIT = 1024
 _GAP_LIMIT = 2048  # raw bytes that may stand between two characters of one value
@@ -91,6 +88,13 @@ _TOKEN = re.compile(
 )
 
 
+def is_plain(raw: bytes) -> bool:
+    """Return whether the raw bytes are just the text."""
+    return not (
+        b"\x1b" in raw or b"\x08" in raw or b"\x00" in raw or b"\x07" in raw or b"\x0e" in raw or b"\x0f" in raw
+    )
+
+
 class _Builder:
     """Gathers pieces and text while raw bytes are read from left to right."""
 
@@ -150,7 +154,7 @@ def _printed(text: bytes | bytearray) -> int:
 
 def view(raw: bytes, before: Before, *, final: bool) -> View:
     """Read `raw`. With `final` nothing follows: what is incomplete stands as a barrier then."""
-    if not any(byte in raw for byte in SPECIAL):
+    if is_plain(raw):
         return View(raw, raw, len(raw))
     builder = _Builder(before)
     skip = len(before.raw)
