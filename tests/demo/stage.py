@@ -13,7 +13,7 @@ from rich.text import Text
 
 from tests.lab.client import Client, Done
 
-ESCAPES = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b[@-Z\\-_]|[\r\x07]")
+ESCAPES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b[ -/]+[0-~]|\x1b[0-~]|[\r\x07]")
 
 
 class StoryError(Exception):

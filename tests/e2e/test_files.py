@@ -1,6 +1,6 @@
-"""Copying through the bastion with the stock programs: scp (both protocols), sftp, rsync, git."""
+"""Copying through the bastion with the stock programs: scp -O, rsync, git. sftp is not relayed yet."""
 
-import os
+import random
 from pathlib import Path
 
 import pytest
@@ -14,13 +14,12 @@ SIZE = 3_000_000
 @pytest.fixture
 def local(alice: Client) -> Path:
     path = alice.folder / "upload"
-    path.write_bytes(os.urandom(SIZE))
+    path.write_bytes(random.Random(7).randbytes(SIZE))
     return path
 
 
-@pytest.mark.parametrize("protocol", [["-s"], ["-O"]], ids=["sftp", "legacy"])
-def test_scp_both_ways(alice: Client, world: World, local: Path, marker: Path, protocol: list[str]) -> None:
-    scp = ["scp", "-q", *protocol, "-F", str(alice.config), "-J", "bastion"]
+def test_scp_both_ways(alice: Client, world: World, local: Path, marker: Path) -> None:
+    scp = ["scp", "-q", "-O", "-F", str(alice.config), "-J", "bastion"]
     assert alice.run([*scp, str(local), f"{world.login}@web-1:{marker}"]).status == 0
     assert marker.read_bytes() == local.read_bytes()
     back = alice.folder / "back"
@@ -28,12 +27,16 @@ def test_scp_both_ways(alice: Client, world: World, local: Path, marker: Path, p
     assert back.read_bytes() == local.read_bytes()
 
 
-def test_sftp(alice: Client, world: World, local: Path, marker: Path) -> None:
-    batch = f"put {local} {marker}\nls -l {marker}\nget {marker} {alice.folder}/fetched\nrm {marker}\n".encode()
-    done = alice.run(["sftp", "-b", "-", "-F", str(alice.config), "-J", "bastion", f"{world.login}@web-1"], stdin=batch)
-    assert done.status == 0, done.errors
-    assert str(SIZE) in done.text
-    assert (alice.folder / "fetched").read_bytes() == local.read_bytes()
+@pytest.mark.parametrize("program", ["sftp", "scp"])
+def test_sftp_is_refused_and_says_so(alice: Client, world: World, local: Path, marker: Path, program: str) -> None:
+    """The sftp protocol is not relayed yet; nothing of it passes uninspected meanwhile."""
+    ssh = ["-F", str(alice.config), "-J", "bastion"]
+    if program == "sftp":
+        done = alice.run(["sftp", "-b", "-", *ssh, f"{world.login}@web-1"], stdin=f"put {local} {marker}\n".encode())
+    else:
+        done = alice.run(["scp", *ssh, str(local), f"{world.login}@web-1:{marker}"])
+    assert done.status != 0
+    assert done.said == ["bastion: the bastion does not relay sftp channels"]
     assert not marker.exists()
 
 

@@ -98,6 +98,13 @@ control = ["approve", "replay", "audit", "kill", "revoke"]
 groups = ["dpo"]
 control = ["replay", "audit"]
 
+# Nobody of the lab is in this group.
+[roles.keeper]
+groups = ["keepers"]
+targets = ["vault"]
+logins = ["{login}"]
+channels = ["exec"]
+
 [[rules]]
 name = "wipe"
 action = "deny"

@@ -8,8 +8,10 @@ import getpass
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -141,5 +143,18 @@ class SSHD:
         return self.server.output()
 
     def stop(self) -> None:
-        """Stop it and cut its connections."""
+        """Stop it and cut its connections, whose processes are sessions of their own."""
+        children = _descendants(self.server.process.pid)
         self.server.stop()
+        for child in children:
+            with suppress(ProcessLookupError):
+                os.kill(child, signal.SIGKILL)
+
+
+def _descendants(parent: int) -> list[int]:
+    """Return the process ids of all processes started by one, at any depth, as Linux's /proc tells."""
+    found = []
+    for children in Path("/proc", str(parent), "task").glob("*/children"):
+        for child in children.read_text(encoding="ascii").split():
+            found += [int(child), *_descendants(int(child))]
+    return found
