@@ -91,7 +91,7 @@ def separate(tree: click.Group, arguments: list[str]) -> tuple[dict[str, str], l
         else:
             rest.append(word)
             if isinstance(command, click.Group):
-                command = command.commands.get(word, command)
+                command = command.get_command(click.Context(command), word) or command
     return options, rest
 
 

@@ -22,13 +22,24 @@ Commands for users and approvers go over SSH to the bastion; the server, key and
 SERVER_HELP = """Commands of this bastion, run as `ssh bastion COMMAND`; add -t for the ones that draw a screen."""
 
 
+class Tree(Group):
+    """The commands of the program. A module is loaded when its command is used: most of a laptop's need no server."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of all commands, in order."""
+        del ctx
+        return command_names()
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Load a command; None where there is none of that name."""
+        del ctx
+        return load_command(cmd_name) if cmd_name in command_names() else None
+
+
 @functools.cache
-def local_tree() -> Group:
+def local_tree() -> Tree:
     """Return the commands of the program `bastion`."""
-    tree = Group(name="bastion", help=LOCAL_HELP, no_args_is_help=True, params=connection_options())
-    for command in find_commands():
-        tree.add_command(command)
-    return tree
+    return Tree(name="bastion", help=LOCAL_HELP, no_args_is_help=True, params=connection_options())
 
 
 @functools.cache
@@ -40,12 +51,21 @@ def server_tree() -> Group:
     return tree
 
 
+def command_names() -> list[str]:
+    """Return the names of all commands: those of the modules, with hyphens."""
+    return sorted(module.name.replace("_", "-") for module in pkgutil.iter_modules(cli.commands.__path__))
+
+
+def load_command(name: str) -> click.Command:
+    """Import one command's module and return its command."""
+    command = importlib.import_module(f"cli.commands.{name.replace('-', '_')}").command
+    assert isinstance(command, click.Command)
+    return command
+
+
 def find_commands() -> Iterator[click.Command]:
-    """Yield the command of each module in `cli/commands/`, in order of names."""
-    for module in sorted(pkgutil.iter_modules(cli.commands.__path__), key=lambda module: module.name):
-        command = importlib.import_module(f"cli.commands.{module.name}").command
-        assert isinstance(command, click.Command)
-        yield command
+    """Yield every command, in order of names."""
+    return map(load_command, command_names())
 
 
 def leaves(command: click.Command, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Command]]:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from bastion.app import make_ruling
 from bastion.auth.web import open_client
 from bastion.configfile import load
 from bastion.errors import ConfigError
@@ -21,8 +22,6 @@ async def command(context: LocalContext, config: Path, as_json: bool) -> Status:
     console = Console(context.terminal)
     findings: list[str] = []
     warnings: list[str] = []
-    from bastion.app import make_ruling  # noqa: PLC0415 - takes long to load
-
     try:
         loaded = load(config, context.environment)
         warnings += loaded.warnings

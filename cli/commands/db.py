@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from bastion.configfile import load
+from bastion.store.opening import upgrade as upgrade_store
 from cli.command import Group, Place, config_option
 from cli.console import Console
 from cli.local import LocalContext
@@ -21,7 +22,5 @@ def command() -> None:
 @click.pass_obj
 async def upgrade(context: LocalContext, config: Path) -> None:
     """Bring the database to this version's schema; make a backup before."""
-    from bastion.store.opening import upgrade as upgrade_store  # noqa: PLC0415 - takes long to load
-
     before = await asyncio.to_thread(upgrade_store, load(config, context.environment).store.database)
     Console(context.terminal).line(f"the database is up to date (it was {before or 'new'})")

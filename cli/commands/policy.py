@@ -10,6 +10,9 @@ from bastion.config import Config
 from bastion.configfile import load
 from bastion.errors import AccessDenied, ConfigError
 from bastion.model import Action, ChannelKind, Identity, Kind, Verdict, utcnow
+from bastion.policy.explain import explain as as_data
+from bastion.policy.rules import CommandContext, RuleSet
+from bastion.reading import CommandReader
 from cli.command import Group, Place, config_option, json_option
 from cli.console import STYLES, Console, safe
 from cli.local import LocalContext
@@ -59,11 +62,6 @@ async def explain(
 
 
 async def _explain(config: Config, who: Identity, target: str, login: str, command: bytes) -> dict[str, object]:
-    # Imported here: the readers of shell text and SQL take long to load.
-    from bastion.policy.explain import explain as as_data  # noqa: PLC0415
-    from bastion.policy.rules import CommandContext, RuleSet  # noqa: PLC0415
-    from bastion.reading import CommandReader  # noqa: PLC0415
-
     reader = CommandReader(spares=0)
     try:
         understanding = await reader.understand(command)

@@ -1,5 +1,8 @@
 """Rules that hold for every command, found by listing `cli/commands/`: a new one is tested without further work."""
 
+import subprocess
+import sys
+
 import click
 import pytest
 
@@ -107,4 +110,17 @@ async def test_help_of_a_command(world: World) -> None:
 
 
 def test_trees_hold_the_same_names() -> None:
-    assert set(local_tree().commands) == set(server_tree().commands)
+    names = local_tree().list_commands(click.Context(local_tree()))
+    assert names == sorted(server_tree().commands) == [command.name for command in find_commands()]
+
+
+def test_a_laptop_loads_no_server() -> None:
+    script = (
+        "import sys\n"
+        "from cli.settings import separate\n"
+        "from cli.main import local_tree\n"
+        "separate(local_tree(), ['approvals', 'list'])\n"
+        "print([name for name in ('sqlalchemy', 'httpx', 'bastion.app', 'hyperscan') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
+    assert done.stdout == "[]\n"
