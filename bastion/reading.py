@@ -6,19 +6,21 @@ never an exception, never an empty answer. Texts are never logged. Answers are k
 """
 
 import asyncio
+import re
 import shutil
 import sys
 from collections import OrderedDict
 from pathlib import Path
 
 from bastion.policy import analysis, crosscheck
-from bastion.policy.tree import Parsed, Source, TreeTooDeep, load
+from bastion.policy.tree import Parsed, Source, TreeTooDeepError, load
 from bastion.policy.understanding import Reason, Understanding
 
 SPARES = 2  # processes kept ready for each dialect in use
 TIMEOUT = 5.0  # seconds for one text
 CACHED = 2_048
 MAX_CACHED_BYTES = 4_096  # longer texts are not kept
+_POSITION = re.compile(r"(?:<standard input>:)?\d+:\d+: ")
 _DIALECTS = {"bash": "bash", "sh": "bash", "zsh": "bash", "dash": "posix", "posix": "posix"}
 
 
@@ -130,17 +132,20 @@ class CommandReader:
         source = Source(decoded, language)
         given = stdin.decode("utf-8") if stdin is not None else None
         trees: dict[Source, Parsed] = {source: await self._parse(source)}
-        for _ in range(analysis.MAX_ROUNDS):
-            round_ = analysis.analyse(source, trees, stdin=given)
-            if not round_.missing:
-                return round_.understanding
-            for missing in round_.missing:
+        for turn in range(analysis.MAX_ROUNDS + 1):
+            try:
+                found = analysis.analyse(source, trees, stdin=given, final=turn == analysis.MAX_ROUNDS)
+            except Exception as error:  # noqa: BLE001  # a defect of ours must hold the command, not let it pass
+                return analysis.opaque(decoded, Reason.UNREADABLE, f"the analysis failed ({type(error).__name__})")
+            if not found.missing:
+                return found.understanding
+            for missing in found.missing:
                 trees[missing] = await self._parse(missing)
-        return analysis.analyse(source, trees, stdin=given, final=True).understanding
+        raise AssertionError("the last round has nothing missing")
 
     async def _parse(self, source: Source) -> Parsed:
         text = source.text.encode("utf-8", "surrogateescape")
-        refused = analysis.refuse(text)
+        refused = analysis.refuse(text, nested=True)
         if refused is not None:
             return Parsed(None, refused.opaque[0].reason.value, refused.opaque[0].detail)
         if self._program is None:
@@ -153,7 +158,7 @@ class CommandReader:
             return _failed(status, errors)
         try:
             tree = load(output, text)
-        except TreeTooDeep:
+        except TreeTooDeepError:
             return Parsed(None, Reason.TOO_LARGE.value, "nested too deeply")
         except (ValueError, TypeError):
             return Parsed(None, Reason.UNREADABLE.value, "the parser's answer cannot be read")
@@ -171,6 +176,6 @@ class CommandReader:
 def _failed(status: int, errors: bytes) -> Parsed:
     """Tell a text with a syntax error from a parser that failed."""
     line = errors.decode("utf-8", "replace").splitlines()[:1]
-    if status == 1 and line and line[0].startswith("<standard input>:"):
+    if status == 1 and line and _POSITION.match(line[0]):
         return Parsed(None, Reason.SYNTAX.value, line[0].removeprefix("<standard input>:")[:100])
     return Parsed(None, Reason.UNREADABLE.value, f"the parser ended with status {status}")

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bastion.policy import programs, statements
-from bastion.policy.context import CHANNEL, IO, Context, Input, InputKind, TooComplex
+from bastion.policy.context import CHANNEL, IO, Context, Input, InputKind, TooComplexError
+from bastion.policy.fields import PLACEHOLDERS
 from bastion.policy.state import HOME, State
 from bastion.policy.tree import Parsed, Source
 from bastion.policy.understanding import Opaque, Reason, Understanding, Word, literal
@@ -27,15 +28,15 @@ class Analysis:
     missing: tuple[Source, ...] = ()
 
 
-def refuse(text: bytes) -> Understanding | None:
-    """Return the understanding of a text that is not worth parsing, else None."""
+def refuse(text: bytes, *, nested: bool = False) -> Understanding | None:
+    """Return the understanding of a text that is not worth parsing, else None; `nested`: it came out of another."""
     if len(text) > MAX_LENGTH:
         return opaque("", Reason.TOO_LARGE, f"longer than {MAX_LENGTH} bytes")
     try:
         decoded = text.decode("utf-8")
     except UnicodeDecodeError:
         return opaque("", Reason.CONTROL_CHARACTERS, "not UTF-8")
-    if not _CONTROL.isdisjoint(decoded):
+    if not _CONTROL.isdisjoint(decoded) or not (nested or PLACEHOLDERS.isdisjoint(decoded)):
         return opaque(decoded, Reason.CONTROL_CHARACTERS, "holds control characters")
     return None
 
@@ -61,7 +62,7 @@ def analyse(
         tree = run.parse(source.text, source.dialect)
         if tree is not None:
             statements.run_all(run, tree.get("Stmts", []), state, IO(given))
-    except TooComplex as error:
+    except TooComplexError as error:
         run.doubt(Reason.TOO_LARGE, str(error))
     except RecursionError:
         run.doubt(Reason.TOO_LARGE, "nested too deeply")

@@ -8,9 +8,9 @@ import re
 
 from bastion.policy import words
 from bastion.policy.context import IO, Context
-from bastion.policy.state import State, is_number, literal, number
+from bastion.policy.state import State, is_number, number
 from bastion.policy.tree import Node, literal_word
-from bastion.policy.understanding import Reason, Word
+from bastion.policy.understanding import Reason, Word, literal
 
 _LIMIT = 1 << 62
 _DEPTH = 8  # variables that name variables

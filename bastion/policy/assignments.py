@@ -31,7 +31,9 @@ _REBINDING = re.compile(
     r"|PHP_INI_SCAN_DIR|LUA_PATH|LUA_INIT|VIMINIT|EXINIT|INPUTRC|TERMINFO|AWKPATH|BASH_FUNC_.*)\Z"
 )
 _SYSTEM_PATH = re.compile(r"(?:/usr|/bin|/sbin|/opt|/snap)(?:/[\w.+-]+)*/?\Z")
-_HARMLESS = re.compile(r"(?:--(?:max[-_]old[-_]space[-_]size|stack-trace-limit|trace-warnings|no-warnings|no-deprecation|enable-source-maps|unhandled-rejections)(?:=[\w-]+)?\s*)+\Z|")
+_HARMLESS = re.compile(
+    r"(?:--(?:max[-_]old[-_]space[-_]size|stack-trace-limit|trace-warnings|no-warnings|no-deprecation|enable-source-maps|unhandled-rejections)(?:=[\w-]+)?\s*)+\Z|"
+)
 
 
 def assign(run: Context, node: Node, state: State, io: IO) -> str:
@@ -160,9 +162,8 @@ def _path_is_harmless(value: Word) -> bool:
     shown = ""
     for part in value.parts:
         if not isinstance(part, str):
-            if part.shown in {"$PATH", "${PATH}"} and (not shown or shown.endswith(":")):
-                return True  # what follows is searched last
-            return False
+            # what follows the old PATH is searched last
+            return part.shown in {"$PATH", "${PATH}"} and (not shown or shown.endswith(":"))
         for entry in part.split(":"):
             if entry and not _SYSTEM_PATH.match(entry):
                 return False

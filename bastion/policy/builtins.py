@@ -2,12 +2,13 @@
 
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from bastion.policy import arithmetic, assignments, calls, declarations, quoting
 from bastion.policy.context import Call, Context, Handler, InputKind
 from bastion.policy.fields import merge
 from bastion.policy.redirections import piped_input
-from bastion.policy.state import ANYWHERE, HOME, merge_directories, number, unknown
+from bastion.policy.state import ANYWHERE, HOME, Variable, merge_directories, number, unknown
 from bastion.policy.understanding import Hole, Part, Reason, Unknown, Word, literal
 
 MAX_PRINTED = 65_536
@@ -75,7 +76,7 @@ def _formatted(words: Sequence[Word]) -> Word | None:
     template = words[0].text if words else None
     if template is None or any(word.many for word in words):
         return None
-    pieces = re.findall(r"%%|%[sbdic]|%|\\0?[0-7]{1,3}|\\.|[^%\\]+", template, re.DOTALL)
+    pieces = re.findall(r"%%|%[sbdic]|%|\\[0-7]{1,3}|\\[xuU][0-9A-Fa-f]{1,8}|\\.|[^%\\]+", template, re.DOTALL)
     if "%" in pieces or r"\c" in pieces:
         return None
     values = list(words[1:])
@@ -168,7 +169,7 @@ def _source(run: Context, call: Call) -> None:
     piped = piped_input(run, words[0])
     if piped is None and words[0].text in {"/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"}:
         piped = call.io.stdin
-    if piped is not None and piped.text is not None and piped.kind is not InputKind.FILE:
+    if piped is not None and piped.text is not None:
         if len(words) > 1:
             call.state.positional = tuple(words[1:])
         calls.code(run, call, piped.text, state=call.state, io=call.io, what="sourced code")
@@ -296,7 +297,7 @@ def _unset(run: Context, call: Call) -> None:
             call.state.functions = {key: (*bodies, None) for key, bodies in call.state.functions.items()}
         elif not name.startswith("-"):
             if "f" not in flags and _NAME.match(name):
-                call.state.variables[name] = assignments.Variable()
+                call.state.variables[name] = Variable()
             elif "[" in name:
                 assignments.forget(call.state, name.split("[", 1)[0], "$" + name)
             if "f" in flags or ("v" not in flags and name not in call.state.variables):
@@ -333,7 +334,7 @@ def _read(run: Context, call: Call) -> None:
         assignments.forget(call.state, name, "$" + name)
         old = call.state.variables[name]
         value = unknown("$" + name, call.io.stdin.origins)
-        call.state.variables[name] = assignments.replace(old, value=value)
+        call.state.variables[name] = replace(old, value=value)
         assignments.check(run, name, call.state)
 
 
@@ -347,7 +348,7 @@ def _mapfile(run: Context, call: Call) -> None:
         run.doubt(Reason.ARITHMETIC, f"{call.name} sets a variable that is not known")
         call.state.forget_variables()
         return
-    call.state.variables[name] = assignments.Variable(array=True, elements=None)
+    call.state.variables[name] = Variable(array=True, elements=None)
 
 
 def _alias(run: Context, call: Call) -> None:

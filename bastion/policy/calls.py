@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from bastion.policy import assignments, words
 from bastion.policy.context import IO, Call, Context
+from bastion.policy.fields import as_code
 from bastion.policy.redirections import Files
 from bastion.policy.state import State, join
 from bastion.policy.tree import Node
@@ -134,12 +135,13 @@ def code(
     what: str = "code",
 ) -> None:
     """Follow shell code that a command runs; a doubt where it is not known."""
-    if text.text is None:
+    known = as_code(text)
+    if known is None:
         run.doubt(run.code_reason(text.origins, reason), f"{what} {text.shown}")
         state.forget_variables()
         return
     run.enter()
-    tree = run.parse(text.text, state.dialect)
+    tree = run.parse(known, state.dialect)
     if tree is not None:
         first = len(run.records)
         run.statements(run, tree.get("Stmts", []), state, io)

@@ -12,6 +12,7 @@ from bastion.policy.state import State, unknown
 from bastion.policy.tree import Node, Parsed, Source
 from bastion.policy.understanding import (
     Command,
+    Hole,
     Opaque,
     Part,
     Reason,
@@ -27,7 +28,7 @@ MAX_NESTING = 24  # functions in functions, shells in shells, substitutions in s
 MAX_TEXT = 65_536  # characters of a value followed
 
 
-class TooComplex(Exception):
+class TooComplexError(Exception):
     """A limit of the analysis was reached; the message says which."""
 
 
@@ -43,11 +44,12 @@ class InputKind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """A standard input: its text if known, and the commands whose output it is."""
+    """A standard input: its text as far as it is known, the commands whose output it is, or the file it is."""
 
     kind: InputKind
     text: Word | None = None
     origins: frozenset[int] = frozenset()
+    path: Word | None = None
 
 
 CHANNEL = Input(InputKind.CHANNEL)
@@ -161,16 +163,16 @@ class Context:
     readers: set[int] = field(default_factory=set)  # commands in `>(...)` that the command being read writes to
 
     def step(self) -> None:
-        """Count one step; raises TooComplex beyond the limit."""
+        """Count one step; raises TooComplexError beyond the limit."""
         self.steps += 1
         if self.steps > MAX_STEPS:
-            raise TooComplex(f"more than {MAX_STEPS} steps")
+            raise TooComplexError(f"more than {MAX_STEPS} steps")
 
     def enter(self) -> None:
-        """Go one level down; raises TooComplex beyond the limit. `leave` must follow."""
+        """Go one level down; raises TooComplexError beyond the limit. `leave` must follow."""
         self.nesting += 1
         if self.nesting > MAX_NESTING:
-            raise TooComplex(f"more than {MAX_NESTING} levels of nested code")
+            raise TooComplexError(f"more than {MAX_NESTING} levels of nested code")
 
     def leave(self) -> None:
         """Come back from `enter`."""
@@ -216,12 +218,16 @@ class Context:
     ) -> int:
         """Add a command that would run and return its index."""
         if len(self.records) >= MAX_COMMANDS:
-            raise TooComplex(f"more than {MAX_COMMANDS} commands")
+            raise TooComplexError(f"more than {MAX_COMMANDS} commands")
         index = len(self.records)
         directories = state.cwd
         command = Command(tuple(argv), directories, (), tuple(redirections), (), parent)
         self.records.append(Record(command))
         self.connect(stdin.origins, index)
+        for word in argv:
+            for part in word.parts:
+                if isinstance(part, Unknown) and part.hole is Hole.PIPE:
+                    self.connect(part.origins, index)
         return index
 
     def connect(self, origins: frozenset[int], reader: int) -> None:

@@ -14,6 +14,8 @@ from bastion.policy.tree import Node, walk
 
 MAX_NODES = 200_000
 
+_ALSO = frozenset({"CallExpr", "TimeClause", "CoprocClause", "DeclClause", "LetClause", "TestClause", "ArithmCmd"})
+
 
 @cache
 def _language() -> tree_sitter.Language:
@@ -60,9 +62,7 @@ def _starts(tree: Node, text: bytes) -> tuple[set[int], set[int]]:
         start = node.get("Pos", {}).get("Offset", 0)
         if kind == "CallExpr" and node.get("Args"):
             (may if _excused(text, node) else must).add(node["Args"][0].get("Pos", {}).get("Offset", 0))
-        elif kind in {"TimeClause", "CoprocClause", "DeclClause", "LetClause", "TestClause", "ArithmCmd"}:
-            may.add(start)
-        elif kind == "CallExpr":
+        elif kind in _ALSO:
             may.add(start)
     return must, may
 

@@ -79,13 +79,14 @@ def _attributes(run: Context, variant: str, name: str, flags: str, state: State)
         state.locals[-1][name] = state.variables.get(name)
     old = state.variables.get(name)
     if old is None:
-        value = None if variant in {"local"} else state.lookup(name, "$" + name)
+        value = None if variant == "local" else state.lookup(name, "$" + name)
         old = Variable(value=value)
     array = old.array or "a" in flags or "A" in flags
+    first: tuple[tuple[str, Word], ...] = () if old.value is None else (("0", old.value),)
     state.variables[name] = replace(
         old,
         array=array,
-        elements=old.elements if old.array else (() if array and old.value is None else old.elements),
+        elements=old.elements if old.array or not array else first,
         associative=old.associative or "A" in flags,
         exported=old.exported or variant == "export" or "x" in flags,
         integer=old.integer or "i" in flags,

@@ -10,6 +10,13 @@ _GLOB = re.compile(r"[*?\[]")
 _CLASS = re.compile(r"\[[!^]?\]?(?:\[:\w+:\]|[^\]])*\]")
 
 
+# Characters of a private area, refused in texts, that stand for holes while code is parsed
+_PLACEHOLDERS = {Hole.HOME: "\uf8ff", Hole.NUMBER: "\uf8fe"}
+_REVEALED: dict[str, Part] = {"\uf8ff": Unknown(Hole.HOME, "~"), "\uf8fe": Unknown(Hole.NUMBER, "#")}
+PLACEHOLDERS = frozenset(_REVEALED)
+_REVEALING = re.compile("([\uf8fe\uf8ff])")
+
+
 class Piece(NamedTuple):
     """A part of a word on its way; `part` None ends a word, as between the members of "$@"."""
 
@@ -98,7 +105,7 @@ def assemble(pieces: Iterable[Piece], separators: str | None) -> list[Word]:
 
 def join_pieces(pieces: Iterable[Piece]) -> Word:
     """Return the one word that pieces make where nothing is split, as in an assignment."""
-    return Word(tuple(piece.part for piece in pieces if piece.part is not None and piece.part != ""))
+    return Word(merge(piece.part for piece in pieces if piece.part is not None))
 
 
 def _patterns(items: Sequence[tuple[Part, bool]]) -> tuple[Part, ...]:
@@ -144,10 +151,28 @@ def _close(symbols: Sequence[tuple[Part, bool]], start: int) -> int | None:
     return match.end() - 1 if match else None
 
 
+def as_code(word: Word) -> str | None:
+    """Return a word as the text of code: homes and numbers, which hold nothing special, as placeholders."""
+    if word.many:
+        return None
+    texts = [part if isinstance(part, str) else _PLACEHOLDERS.get(part.hole) for part in word.parts]
+    return None if None in texts else "".join(text for text in texts if text is not None)
+
+
+def _revealed(parts: Iterable[Part]) -> Iterable[Part]:
+    """Yield parts with the placeholders of `as_code` as holes again."""
+    for part in parts:
+        if isinstance(part, str) and not PLACEHOLDERS.isdisjoint(part):
+            for piece in _REVEALING.split(part):
+                yield _REVEALED.get(piece, piece)
+        else:
+            yield part
+
+
 def merge(parts: Iterable[Part]) -> tuple[Part, ...]:
     """Return parts with neighbouring texts joined."""
     merged: list[Part] = []
-    for part in parts:
+    for part in _revealed(parts):
         if isinstance(part, str) and merged and isinstance(merged[-1], str):
             merged[-1] += part
         elif part != "":

@@ -117,8 +117,16 @@ def can_meet(first: Sequence[Item], second: Sequence[Item]) -> bool:
         if item in _LOOPS:
             places = _loop(item, places, second)
         else:
-            moved = {place + 1 for place in places if place < len(second) and second[place] not in _LOOPS and _fits(item, second[place])}
-            moved |= {place for place in places if place < len(second) and second[place] in _LOOPS and _fits(item, second[place])}
+            moved = {
+                place + 1
+                for place in places
+                if place < len(second) and second[place] not in _LOOPS and _fits(item, second[place])
+            }
+            moved |= {
+                place
+                for place in places
+                if place < len(second) and second[place] in _LOOPS and _fits(item, second[place])
+            }
             places = _closure(moved, second)
         if not places:
             return False

@@ -1,6 +1,7 @@
 """Programs that start other programs in their own way: `env`, `find`, `xargs`, `ssh`, `su`, containers."""
 
 import re
+from dataclasses import replace
 
 from bastion.policy import calls, options, wrappers
 from bastion.policy.context import IO, NOTHING, Call, Context, Handler, Input, InputKind
@@ -9,15 +10,20 @@ from bastion.policy.shells import child_state
 from bastion.policy.state import State, Variable, unknown
 from bastion.policy.understanding import Reason, Word, literal
 
-_ENV = (
-    "i0vu:C:S: ignore-environment null unset= chdir= split-string= debug block-signal=? default-signal=?"
-    " ignore-signal=? list-signal-handling help version argv0= a:"
-)
-_XARGS = (
-    "0oprtxa:d:E:I:L:n:P:s:e:i:l: null open-tty interactive no-run-if-empty verbose exit arg-file= delimiter= eof=?"
-    " max-lines=? max-args= max-procs= max-chars= replace=? process-slot-var= show-limits help version"
-)
-_SU = "flmpPTw:c:s:g:G: fast login preserve-environment pty command= session-command= shell= group= supp-group= whitelist-environment= no-pty help version"
+MAX_ITEMS = 16  # runs of xargs that are followed one by one
+
+_ENV = """
+    i0vu:C:S: ignore-environment null unset= chdir= split-string= debug block-signal=? default-signal=?
+    ignore-signal=? list-signal-handling help version argv0= a:
+"""
+_XARGS = """
+    0oprtxa:d:E:I:L:n:P:s:e;i;l; null open-tty interactive no-run-if-empty verbose exit arg-file= delimiter= eof=?
+    max-lines=? max-args= max-procs= max-chars= replace=? process-slot-var= show-limits help version
+"""
+_SU = """
+    flmpPTw:c:s:g:G: fast login preserve-environment pty command= session-command= shell= group= supp-group=
+    whitelist-environment= no-pty help version
+"""
 _SSH = "46AaCfGgKkMNnqsTtVvXxYyB:b:c:D:E:e:F:I:i:J:L:l:m:O:o:P:p:Q:R:S:W:w:"
 
 
@@ -45,7 +51,7 @@ def _env(run: Context, call: Call) -> None:
 
 
 def _env_words(run: Context, call: Call, words: list[Word], state: State) -> None:
-    rest = wrappers.take_assignments(run, call, words, state)
+    rest = wrappers.take_assignments(run, words, state)
     if rest:
         calls.start(run, call, rest, state=state)
     else:
@@ -73,11 +79,26 @@ def _xargs(run: Context, call: Call) -> None:
     if read.has("I", "i", "replace"):
         words = [_substituted(word, marks[0] if marks else "{}", stdin) for word in words]
     elif stdin.text is not None and (text := stdin.text.text) is not None and len(text) < 4096 and "\\" not in text:
-        items = text.replace("\0", "\n") if read.has("0", "null", "d", "delimiter") else text
-        words = [*words, *(literal(item.strip("'\"")) for item in items.split())]
+        if read.has("0", "null", "d", "delimiter") or "'" in text or '"' in text:
+            words = [*words, Word(unknown("…", stdin.origins).parts, many=True)]
+        else:
+            _each_batch(run, call, words, text.split(), read)
+            return
     else:
         words = [*words, Word(unknown("…", stdin.origins).parts, many=True)]
     calls.start(run, call, words, io=IO(NOTHING, call.io.stdout))
+
+
+def _each_batch(run: Context, call: Call, words: list[Word], items: list[str], read: options.Options) -> None:
+    """Start the command for known items, as many at a time as the options say."""
+    counts = [value.text or "" for value in read.values("n", "max-args", "L", "max-lines")]
+    size = int(counts[-1]) if counts and counts[-1].isdigit() else len(items)
+    if read.has("L", "max-lines", "l", "P", "s") or size <= 0 or len(items) > MAX_ITEMS * size:
+        calls.start(run, call, [*words, Word(unknown("…").parts, many=True)], io=IO(NOTHING, call.io.stdout))
+        return
+    for place in range(0, max(len(items), 1), size):
+        batch = [literal(item) for item in items[place : place + size]]
+        calls.start(run, call, [*words, *batch], io=IO(NOTHING, call.io.stdout))
 
 
 def _substituted(word: Word, mark: str, stdin: Input) -> Word:
@@ -100,14 +121,17 @@ def _find(run: Context, call: Call) -> None:
         text = words[place].text
         if text in {"-exec", "-execdir", "-ok", "-okdir"}:
             end = place + 1
-            while end < len(words) and words[end].text != ";" and not (
-                words[end].text == "+" and words[end - 1].text == "{}"
+            while (
+                end < len(words)
+                and words[end].text != ";"
+                and not (words[end].text == "+" and words[end - 1].text == "{}")
             ):
                 end += 1
             found = Input(InputKind.PIPE)
-            inner = [_substituted(word, "{}", found) for word in words[place + 1 : end]]
             starts = _start_points(words)
-            inner = [_found(word, starts) for word in inner]
+            inner = [_found(_substituted(word, "{}", found), starts) for word in words[place + 1 : end]]
+            if words[end : end + 1] and words[end].text == "+":
+                inner[-1] = replace(inner[-1], many=True)
             state = call.state.copy()
             if text.endswith("dir"):
                 state.cwd = ()
@@ -137,14 +161,15 @@ def _found(word: Word, starts: list[Word]) -> Word:
 
 def _su(run: Context, call: Call) -> None:
     words = _dashed(call.arguments)
-    read = options.read(_SU, words, permute=True)
+    spec = _SU + " user=" if call.name == "runuser" else _SU
+    read = options.read("u:" + spec.strip() if call.name == "runuser" else spec, words, permute=call.name == "su")
     if read.unsure is not None:
         _unsure(run, call, read.unsure)
         return
     code = read.values("c", "command", "session-command")
     rest = [word for word in read.rest if word.text != "-"]
     shell = (read.values("s", "shell") or [literal("sh")])[0]
-    if call.name == "runuser" and read.has("u"):
+    if call.name == "runuser" and read.has("u", "user"):
         calls.start(run, call, rest)
     elif code:
         calls.start(run, call, [shell, literal("-c"), code[-1]])
@@ -180,7 +205,9 @@ def _ssh(run: Context, call: Call) -> None:
 def _ssh_options(run: Context, call: Call, read: options.Options) -> None:
     for value in read.values("o"):
         text = value.text
-        match = re.match(r"\s*(proxycommand|localcommand|knownhostscommand|match\s+exec)\s*[= ]\s*(.*)", (text or "").lower())
+        match = re.match(
+            r"\s*(proxycommand|localcommand|knownhostscommand|match\s+exec)\s*[= ]\s*(.*)", (text or "").lower()
+        )
         if text is None:
             run.doubt(Reason.WRAPPER, f"ssh -o {value.shown}")
         elif match and match[2] != "none":
@@ -188,20 +215,27 @@ def _ssh_options(run: Context, call: Call, read: options.Options) -> None:
             calls.code(run, call, literal(code), state=child_state(call.state, "bash"), io=IO(NOTHING), what="ssh -o")
 
 
-_DOCKER_GLOBAL = "Dvc:H:l: config= context= debug host= log-level= tls tlscacert= tlscert= tlskey= tlsverify version help"
-_DOCKER_RUN = (
-    "diPqta:c:e:h:l:m:p:u:v:w: add-host= annotation= attach= blkio-weight= blkio-weight-device= cap-add= cap-drop= cgroup-parent= cgroupns="
-    " cidfile= cpu-count= cpu-percent= cpu-period= cpu-quota= cpu-rt-period= cpu-rt-runtime= cpu-shares= cpus= cpuset-cpus= cpuset-mems="
-    " detach detach-keys= device= device-cgroup-rule= device-read-bps= device-read-iops= device-write-bps= device-write-iops="
-    " disable-content-trust=? dns= dns-opt= dns-option= dns-search= domainname= entrypoint= env= env-file= expose= gpus= group-add="
-    " health-cmd= health-interval= health-retries= health-start-period= health-timeout= hostname= init=? interactive ip= ip6= ipc="
-    " isolation= kernel-memory= label= label-file= link= link-local-ip= log-driver= log-opt= mac-address= memory= memory-reservation="
-    " memory-swap= memory-swappiness= mount= name= network= net= network-alias= no-healthcheck no-TTY T oom-kill-disable=? oom-score-adj= pid="
-    " pids-limit= platform= privileged=? publish= publish-all pull= quiet read-only=? restart= rm=? runtime= security-opt= shm-size="
-    " sig-proxy=? stop-signal= stop-timeout= storage-opt= sysctl= tmpfs= tty=? ulimit= user= userns= uts= volume= volume-driver="
-    " volumes-from= workdir= replace no-deps service-ports use-aliases build remove-orphans index= help userns= systemd= pod= tz="
-)
-_COMPOSE_GLOBAL = "f:p: file= project-name= profile= env-file= project-directory= ansi= compatibility dry-run parallel= progress= all-resources verbose help version"
+_DOCKER_GLOBAL = """
+    Dvc:H:l: config= context= debug host= log-level= tls tlscacert= tlscert= tlskey= tlsverify version help
+"""
+_DOCKER_RUN = """
+    diPqta:c:e:h:l:m:p:u:v:w: add-host= annotation= attach= blkio-weight= blkio-weight-device= cap-add= cap-drop=
+    cgroup-parent= cgroupns= cidfile= cpu-count= cpu-percent= cpu-period= cpu-quota= cpu-rt-period= cpu-rt-runtime=
+    cpu-shares= cpus= cpuset-cpus= cpuset-mems= detach detach-keys= device= device-cgroup-rule= device-read-bps=
+    device-read-iops= device-write-bps= device-write-iops= disable-content-trust=? dns= dns-opt= dns-option=
+    dns-search= domainname= entrypoint= env= env-file= expose= gpus= group-add= health-cmd= health-interval=
+    health-retries= health-start-period= health-timeout= hostname= init=? interactive ip= ip6= ipc= isolation=
+    kernel-memory= label= label-file= link= link-local-ip= log-driver= log-opt= mac-address= memory=
+    memory-reservation= memory-swap= memory-swappiness= mount= name= network= net= network-alias= no-healthcheck
+    no-TTY T oom-kill-disable=? oom-score-adj= pid= pids-limit= platform= privileged=? publish= publish-all pull=
+    quiet read-only=? restart= rm=? runtime= security-opt= shm-size= sig-proxy=? stop-signal= stop-timeout=
+    storage-opt= sysctl= tmpfs= tty=? ulimit= user= userns= uts= volume= volume-driver= volumes-from= workdir=
+    replace no-deps service-ports use-aliases build remove-orphans index= help userns= systemd= pod= tz=
+"""
+_COMPOSE_GLOBAL = """
+    f:p: file= project-name= profile= env-file= project-directory= ansi= compatibility dry-run parallel= progress=
+    all-resources verbose help version
+"""
 _CONTAINERS = frozenset({"docker", "podman", "nerdctl"})
 
 
@@ -249,15 +283,16 @@ def _container(run: Context, call: Call, words: list[Word], unsure: Word | None)
     calls.start(run, call, inner, state=state, io=IO(stdin, call.io.stdout))
 
 
-_KUBECTL_GLOBAL = (
-    "n:s:v:l:f:o:h as= as-group= as-uid= cache-dir= certificate-authority= client-certificate= client-key= cluster= context= disable-compression"
-    " insecure-skip-tls-verify=? kubeconfig= log-flush-frequency= match-server-version namespace= password= profile= profile-output="
-    " request-timeout= server= tls-server-name= token= user= username= v= vmodule= warnings-as-errors help"
-)
-_KUBECTL_EXEC = (
-    "itqn:c:f:s:v: container= filename= stdin=? tty=? quiet pod-running-timeout= namespace= context= kubeconfig= cluster= user= request-timeout="
-    " token= server= as= as-group= insecure-skip-tls-verify=?"
-)
+_KUBECTL_GLOBAL = """
+    n:s:v:l:f:o:h as= as-group= as-uid= cache-dir= certificate-authority= client-certificate= client-key= cluster=
+    context= disable-compression insecure-skip-tls-verify=? kubeconfig= log-flush-frequency= match-server-version
+    namespace= password= profile= profile-output= request-timeout= server= tls-server-name= token= user= username=
+    v= vmodule= warnings-as-errors help
+"""
+_KUBECTL_EXEC = """
+    itqn:c:f:s:v: container= filename= stdin=? tty=? quiet pod-running-timeout= namespace= context= kubeconfig=
+    cluster= user= request-timeout= token= server= as= as-group= insecure-skip-tls-verify=?
+"""
 
 
 def _kubectl(run: Context, call: Call) -> None:

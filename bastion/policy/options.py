@@ -1,7 +1,7 @@
 """Reading a program's options as getopt does: which words are options, their values, and what is left.
 
-A spec is written as one text: letters that stand alone, a colon behind letters that take a value (`ab:c` is -a, -b
-VALUE, -c), then long names, with `=` where they take a value and `=?` where a value is only taken when attached.
+A spec is written as one text: first the letters, a colon behind those that take a value (`ab:c` is -a, -b VALUE, -c;
+`-` for none, a semicolon where a value is only taken when attached), then long names, with `=` where they take a value and `=?` where a value is only taken when attached.
 """
 
 from collections.abc import Sequence
@@ -18,6 +18,7 @@ class Spec:
 
     letters: frozenset[str]
     valued: frozenset[str]
+    optional: frozenset[str]
     names: frozenset[str]
     valued_names: frozenset[str]
 
@@ -27,18 +28,20 @@ def spec(text: str) -> Spec:
     """Return the spec that a line of text describes."""
     letters: set[str] = set()
     valued: set[str] = set()
+    optional: set[str] = set()
     names: set[str] = set()
     valued_names: set[str] = set()
-    for index, word in enumerate(text.split(" ")):
+    for index, word in enumerate(text.split()):
         if index == 0:
             for place, char in enumerate(word):
-                if char != ":":
-                    (valued if word[place + 1 : place + 2] == ":" else letters).add(char)
+                kind = {":": valued, ";": optional}.get(word[place + 1 : place + 2], letters)
+                if char not in ":;-":
+                    kind.add(char)
         elif word.endswith("="):
             valued_names.add(word[:-1])
         elif word:
             names.add(word.removesuffix("=?"))
-    return Spec(frozenset(letters), frozenset(valued), frozenset(names), frozenset(valued_names))
+    return Spec(frozenset(letters), frozenset(valued), frozenset(optional), frozenset(names), frozenset(valued_names))
 
 
 @dataclass(slots=True)
@@ -107,6 +110,10 @@ def _option(known: Spec, word: Word, following: Sequence[Word], result: Options)
                 return 1
             result.found.append((char, following[0] if following else None))
             return 2
+        if char in known.optional:
+            attached = Word(merge((head[place + 1 :], *word.parts[1:])))
+            result.found.append((char, attached if attached.parts else None))
+            return 1
         if char not in known.letters:
             return 0
         result.found.append((char, None))

@@ -20,6 +20,8 @@ from bastion.policy.understanding import Reason, Word, literal
 MAX_PATTERN = 64  # characters of a pattern that `${x%pattern}` is computed with
 MAX_VALUE = 1024
 
+_QUIET = re2.Options()
+_QUIET.log_errors = False
 _FIELDS = frozenset(
     {"Type", "Pos", "End", "Dollar", "Rbrace", "Short", "Excl", "Length", "Param", "Index", "Slice", "Repl", "Names"}
     | {"Exp", "Source"}
@@ -91,7 +93,9 @@ def _value(run: Context, node: Node, name: str, state: State, io: IO) -> Word | 
     if node.get("Index") is not None:
         variable = state.variables.get(name)
         if variable is None or not variable.array:
-            value = value if key in {"0", "-1"} else (None if variable is not None and key is not None else unknown(shown))
+            value = (
+                value if key in {"0", "-1"} else (None if variable is not None and key is not None else unknown(shown))
+            )
         elif variable.elements is None or key is None:
             value = unknown(shown)
         else:
@@ -191,7 +195,9 @@ def _list(
         pieces.extend([BREAK] if index else [])
         if quoted:
             pieces.append(Piece("", quoted=True))
-            pieces.extend(Piece(part, quoted=True, split=member.many and not isinstance(part, str)) for part in member.parts)
+            pieces.extend(
+                Piece(part, quoted=True, split=member.many and not isinstance(part, str)) for part in member.parts
+            )
         else:
             pieces.extend(Piece(part, quoted=False, split=True) for part in member.parts)
     return pieces
@@ -229,7 +235,9 @@ def _operate(run: Context, node: Node, name: str, value: Word | None, state: Sta
     _visit(run, operation.get("Word"), state, io)
     if operator in _CASES and not operation.get("Word"):
         text = "" if value is None else value.text
-        return unknown(shown, value.origins if value else frozenset()) if text is None else literal(_case(operator, text))
+        return (
+            unknown(shown, value.origins if value else frozenset()) if text is None else literal(_case(operator, text))
+        )
     return unknown(shown)
 
 
@@ -273,7 +281,7 @@ def _transform(run: Context, operation: Node, value: Word | None, shown: str) ->
 
 
 def _slice(run: Context, cut: Node, value: Word | None, state: State, io: IO, shown: str) -> Word | None:
-    offset = arithmetic.evaluate(run, cut.get("Offset"), state, io)
+    offset = arithmetic.evaluate(run, cut["Offset"], state, io) if cut.get("Offset") else 0
     length = arithmetic.evaluate(run, cut.get("Length"), state, io) if cut.get("Length") else None
     text = "" if value is None else value.text
     if text is None or offset is None or (cut.get("Length") and length is None):
@@ -297,9 +305,9 @@ def _replace(run: Context, change: Node, value: Word | None, state: State, io: I
     regex = to_regex(replace(old, parts=parts))
     if regex is None or "&" in new.text or not parts:
         return unknown(shown) if parts or "&" in new.text else literal(text)
-    bound = {"#": rf"\A(?:{regex})", "%": rf"(?:{regex})\Z"}.get(anchor, regex)
+    bound = {"#": rf"\A(?:{regex})", "%": rf"(?:{regex})\z"}.get(anchor, regex)
     result = new.text.replace("\\", r"\\")
-    return literal(re2.sub(f"(?s){bound}", result, text, count=0 if change.get("All") else 1))
+    return literal(re2.sub(f"(?s){bound}", result, text, count=0 if change.get("All") else 1, options=_QUIET))
 
 
 def _trim(operator: str, value: Word | None, cut_off: Word, shown: str) -> Word | None:
@@ -308,7 +316,7 @@ def _trim(operator: str, value: Word | None, cut_off: Word, shown: str) -> Word 
     if text is None or regex is None or len(text) > MAX_VALUE or len(cut_off.shown) > MAX_PATTERN:
         return unknown(shown, value.origins if value else frozenset())
     lengths = range(len(text) + 1) if len(operator) == 1 else range(len(text), -1, -1)
-    compiled = re2.compile(f"(?s){regex}")
+    compiled = re2.compile(f"(?s){regex}", options=_QUIET)
     for length in lengths:
         part = text[:length] if operator[0] == "#" else text[len(text) - length :]
         if compiled.fullmatch(part):

@@ -42,19 +42,17 @@ def _located(word: Word, directories: Sequence[Word]) -> Iterable[tuple[Part, ..
 
 
 def _normalised(parts: Sequence[Part]) -> list[tuple[Item, ...]]:
-    results = []
-    for choice in _parent_choices(parts):
-        results.append(_normalise(choice))
-    return results
+    return [_normalise(choice) for choice in _parent_choices(parts)]
 
 
 def _parent_choices(parts: Sequence[Part]) -> list[Sequence[Part]]:
     """Return the parts, and again with `.*` read as `..`, which older shells do."""
     for place, part in enumerate(parts[:-1]):
         following = parts[place + 1]
-        if isinstance(part, str) and part.rsplit("/", 1)[-1] == "." and isinstance(following, Unknown):
-            if following.hole in {Hole.STAR, Hole.ONE}:
-                return [parts, [*parts[:place], part + ".", *parts[place + 2 :]]]
+        if not isinstance(part, str) or part.rsplit("/", 1)[-1] != ".":
+            continue
+        if isinstance(following, Unknown) and following.hole in {Hole.STAR, Hole.ONE}:
+            return [parts, [*parts[:place], part + ".", *parts[place + 2 :]]]
     return [parts]
 
 

@@ -5,9 +5,17 @@ A program in no table is followed no further than its argument list; what it may
 
 import re
 
-from bastion.policy import builtins, launchers, shells, wrappers
+from bastion.policy import builtins, databases, languages, launchers, shells, tools, wrappers
 from bastion.policy.context import Handler
 
+_TABLES = (
+    shells.handler,
+    wrappers.handler,
+    launchers.handler,
+    tools.handler,
+    languages.handler,
+    databases.handler,
+)
 _VERSION = re.compile(r"(?<=[a-z])-?\d[\d.]*\Z")
 
 
@@ -24,7 +32,7 @@ def handler(name: str, in_shell: bool) -> Handler | None:
     if builtin is not None:
         return builtin
     for candidate in dict.fromkeys((base, base_name(name))):
-        for table in (shells.handler, wrappers.handler, launchers.handler):
+        for table in _TABLES:
             found = table(candidate)
             if found is not None:
                 return found

@@ -62,7 +62,7 @@ def _one(run: Context, node: Node, state: State, io: IO, files: list[Redirection
     target = expanded[0] if len(expanded) == 1 else Word((), many=True) if not expanded else expanded[0]
     text = target.text
     if operator in {"<&", ">&"} and text is not None and text.rstrip("-").isdigit() | (text == "-"):
-        _duplicate(operator, descriptor, text, io)
+        _duplicate(operator, descriptor, text, io, files)
         return
     if operator == ">&" and not descriptor and target.text is None and is_number(target):
         io.stdout = Output()
@@ -70,13 +70,15 @@ def _one(run: Context, node: Node, state: State, io: IO, files: list[Redirection
     files.append(Redirection(operator, target))
     if operator in {"<", "<>", "<&"} and descriptor in {"", "0"}:
         io.stdin = _input(run, target, io)
-    elif operator in _OUTPUT and descriptor in {"", "1"} and text not in {"/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"}:
+    elif (
+        operator in _OUTPUT and descriptor in {"", "1"} and text not in {"/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"}
+    ):
         io.stdout = Output()
 
 
-def _duplicate(operator: str, descriptor: str, text: str, io: IO) -> None:
-    if operator == "<&" and descriptor in {"", "0"} and text != "0":
-        io.stdin = NOTHING if text == "-" else Input(InputKind.FILE)
+def _duplicate(operator: str, descriptor: str, text: str, io: IO, files: Sequence[Redirection]) -> None:
+    if (descriptor == "0" or (operator == "<&" and not descriptor)) and text != "0":
+        io.stdin = NOTHING if text == "-" else Input(InputKind.FILE, path=files[-1].target if files else None)
     if operator == ">&" and descriptor in {"", "1"} and text != "1":
         io.stdout = Output()
 
@@ -101,7 +103,7 @@ def _input(run: Context, target: Word, io: IO) -> Input:
     if text in {"/dev/tty", "/dev/console"}:
         return CHANNEL
     piped = piped_input(run, target)
-    return piped if piped is not None else Input(InputKind.FILE, target)
+    return piped if piped is not None else Input(InputKind.FILE, path=target)
 
 
 def piped_input(run: Context, word: Word) -> Input | None:

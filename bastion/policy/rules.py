@@ -125,9 +125,7 @@ class RuleSet:
         if default is Action.ALLOW:
             return Verdict(Action.ALLOW)
         if default is Action.APPROVE and self._approvers:
-            return Verdict(
-                Action.APPROVE, "default", "no rule allows it", self._approvers, 1, DEFAULT_TIMEOUT
-            )
+            return Verdict(Action.APPROVE, "default", "no rule allows it", self._approvers, 1, DEFAULT_TIMEOUT)
         reason = NOBODY if default is Action.APPROVE else "no rule allows it"
         return Verdict(Action.DENY, "default", reason)
 

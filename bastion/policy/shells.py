@@ -39,7 +39,7 @@ def _read(words: Sequence[Word]) -> _Options:
     while place < len(words) and result.unsure is None:
         word = words[place]
         text = word.text
-        if text is None and options.may_be_option(word):
+        if text is None and options.may_be_option(word) and "c" not in result.flags:
             result.unsure = word
         if text is None or text[:1] not in {"-", "+"} or text == "+":
             break
@@ -127,7 +127,7 @@ def run_input(run: Context, call: Call, source: Input, state: State) -> None:
     """Follow a shell that reads commands from its standard input."""
     if source.kind is InputKind.NOTHING:
         return
-    if source.text is not None and source.kind is not InputKind.FILE:
+    if source.text is not None:
         rest = Input(InputKind.PIPE, origins=source.origins)
         calls.code(
             run, call, source.text, state=state, io=IO(rest, call.io.stdout), what=f"code piped into {call.name}"
@@ -137,7 +137,7 @@ def run_input(run: Context, call: Call, source: Input, state: State) -> None:
     if source.kind is InputKind.CHANNEL:
         run.doubt(Reason.INTERPRETER_STDIN, f"{call.name} reads commands from the channel")
     elif source.kind is InputKind.FILE:
-        network = source.text is not None and source.text.shown.startswith(("/dev/tcp/", "/dev/udp/"))
+        network = source.path is not None and source.path.shown.startswith(("/dev/tcp/", "/dev/udp/"))
         run.doubt(Reason.NETWORK_CODE if network else Reason.SCRIPT_FILE, f"{call.name} reads commands from a file")
     else:
         run.doubt(run.code_reason(source.origins, Reason.EVAL), f"code piped into {call.name}")
@@ -160,7 +160,10 @@ def script(run: Context, call: Call, word: Word, state: State) -> None:
 def _foreign(run: Context, call: Call) -> None:
     words = call.arguments
     call.io.stdout.write_unknown(call.index)
-    if any((word.text or "").startswith("-") and (word.text or "").lower().strip("-") in {"v", "version", "help"} for word in words):
+    if any(
+        (word.text or "").startswith("-") and (word.text or "").lower().strip("-") in {"v", "version", "help"}
+        for word in words
+    ):
         return
     if not words and call.io.stdin.kind is InputKind.CHANNEL:
         run.doubt(Reason.INTERPRETER_STDIN, f"{call.name} reads commands from the channel")
@@ -168,8 +171,6 @@ def _foreign(run: Context, call: Call) -> None:
         run.doubt(run.code_reason(call.io.stdin.origins, Reason.DIALECT), f"code for {call.name}")
     else:
         run.doubt(Reason.DIALECT, f"code for {call.name}")
-
-
 
 
 def handler(name: str) -> Handler | None:

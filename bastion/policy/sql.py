@@ -38,7 +38,7 @@ class StatementFacts:
 
 
 _UNKNOWN = Statement(known=False)
-_KINDS: dict[type[exp.Expression], str] = {
+_KINDS: dict[type[exp.Expr], str] = {
     exp.Select: "select",
     exp.Insert: "insert",
     exp.Update: "update",
@@ -85,7 +85,7 @@ def statements(dialect: str, text: str) -> tuple[Statement, ...]:
     return tuple(_statement(tree) for tree in parsed if tree is not None)
 
 
-def _statement(tree: exp.Expression) -> Statement:
+def _statement(tree: exp.Expr) -> Statement:
     kind = _kind(tree)
     if kind is None:
         return _UNKNOWN
@@ -94,8 +94,15 @@ def _statement(tree: exp.Expression) -> Statement:
     return Statement(True, frozenset({kind} | (kinds - {"select"})), frozenset(tables), _unbounded(tree, kind))
 
 
-def _kind(tree: exp.Expression) -> str | None:
-    return next((name for base, name in _KINDS.items() if type(tree) is base or (isinstance(tree, base) and base is exp.SetOperation)), None)
+def _kind(tree: exp.Expr) -> str | None:
+    return next(
+        (
+            name
+            for base, name in _KINDS.items()
+            if type(tree) is base or (isinstance(tree, base) and base is exp.SetOperation)
+        ),
+        None,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +110,7 @@ class _Table:
     sql_name: str
 
 
-def _tables(tree: exp.Expression) -> list[_Table]:
+def _tables(tree: exp.Expr) -> list[_Table]:
     shadowed = {cte.alias_or_name for cte in tree.find_all(exp.CTE)}
     found = []
     for table in tree.find_all(exp.Table):
@@ -113,7 +120,7 @@ def _tables(tree: exp.Expression) -> list[_Table]:
     return found
 
 
-def _unbounded(tree: exp.Expression, kind: str) -> bool:
+def _unbounded(tree: exp.Expr, kind: str) -> bool:
     """Whether nothing narrows the statement: no WHERE that compares with a value, no LIMIT."""
     if kind in {"set", "use", "show", "describe", "begin", "commit", "rollback", "comment", "pragma"}:
         return False
@@ -128,7 +135,7 @@ def _unbounded(tree: exp.Expression, kind: str) -> bool:
     return where is None or not _narrows(where)
 
 
-def _narrows(where: exp.Expression) -> bool:
+def _narrows(where: exp.Expr) -> bool:
     """Whether a WHERE holds a comparison of a column with a value, at its top level."""
     condition = where.this
     parts = list(condition.flatten()) if isinstance(condition, exp.And) else [condition]

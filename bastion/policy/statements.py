@@ -86,7 +86,12 @@ def _binary(run: Context, node: Node, state: State, io: IO) -> None:
 
 def _stages(node: Node) -> list[Node]:
     command = node.get("Cmd") or {}
-    if command.get("Type") == "BinaryCmd" and command["Op"] in {"|", "|&"} and not node.get("Redirs") and not node.get("Negated"):
+    if (
+        command.get("Type") == "BinaryCmd"
+        and command["Op"] in {"|", "|&"}
+        and not node.get("Redirs")
+        and not node.get("Negated")
+    ):
         return [*_stages(command["X"]), *_stages(command["Y"])]
     return [node]
 

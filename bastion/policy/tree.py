@@ -17,7 +17,7 @@ MAX_SHOWN = 80  # characters of an expansion's source kept for people
 _EXPANSIONS = frozenset({"ParamExp", "CmdSubst", "ArithmExp", "ProcSubst", "ExtGlob"})
 
 
-class TreeTooDeep(Exception):
+class TreeTooDeepError(Exception):
     """The tree has more levels than are followed."""
 
 
@@ -39,11 +39,11 @@ class Parsed:
 
 
 def load(printed: bytes, source: bytes) -> Node:
-    """Return the tree in shfmt's output for `source`. Raises ValueError, TreeTooDeep."""
+    """Return the tree in shfmt's output for `source`. Raises ValueError, TreeTooDeepError."""
     try:
         tree = json.loads(printed)
     except RecursionError:
-        raise TreeTooDeep from None
+        raise TreeTooDeepError from None
     if not isinstance(tree, dict):
         raise TypeError("shfmt printed no object")
     _annotate(tree, source)
@@ -66,7 +66,7 @@ def _annotate(tree: Node, source: bytes) -> None:
         if not following:
             return
         level = following
-    raise TreeTooDeep
+    raise TreeTooDeepError
 
 
 def literal_word(word: Node | None) -> str | None:

@@ -4,6 +4,7 @@
 words, redirections' here-strings). What is not known becomes a hole; code inside substitutions is run on the way.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 
 from bastion.policy import arithmetic, braces, parameters, quoting
@@ -14,6 +15,8 @@ from bastion.policy.tree import Node
 from bastion.policy.understanding import Hole, Reason, Unknown, Word, literal
 
 MAX_PARTS = 8  # parts of a partly known output that are kept apart
+
+_ASSIGNED_TILDE = re.compile(r"[A-Za-z_]\w*=(?=~)")
 
 # Programs whose output is a number and nothing else, with the option that makes it so ("" for none)
 _NUMBER_PRINTERS = {"wc": "", "nproc": "", "grep": "c", "id": "u", "expr": "", "date": "+%s", "seq": "", "pgrep": ""}
@@ -83,15 +86,16 @@ def _braced(run: Context, parts: Sequence[Node], state: State) -> Iterator[list[
         yield braces.parts(tokens)
 
 
-def _pieces(
-    run: Context, parts: Sequence[Node], state: State, io: IO, *, assignment: bool = False
-) -> list[Piece]:
+def _pieces(run: Context, parts: Sequence[Node], state: State, io: IO, *, assignment: bool = False) -> list[Piece]:
     pieces: list[Piece] = []
     for index, part in enumerate(parts):
         if part["Type"] == "Lit":
             value = part.get("Value", "")
             if index == 0 and value.startswith("~"):
                 value = _tilde(value, pieces, state, alone=len(parts) == 1)
+            elif index == 0 and (head := _ASSIGNED_TILDE.match(value)) and state.dialect == "bash":
+                pieces.append(Piece(head[0], quoted=True))
+                value = _tilde(value[head.end() :], pieces, state, alone=len(parts) == 1)
             elif assignment and ":~" in value:
                 head, value = value.split(":~", 1)
                 pieces.append(Piece(head + ":", quoted=True))
@@ -220,7 +224,9 @@ def _prints_number(run: Context, index: int) -> bool:
         return options == ["+%s"]
     if name == "pgrep":
         return any(str(option).startswith("-c") for option in options)
-    return not wanted or any(str(o).startswith("-") and wanted in str(o) and not str(o).startswith("--") for o in options)
+    return not wanted or any(
+        str(o).startswith("-") and wanted in str(o) and not str(o).startswith("--") for o in options
+    )
 
 
 def _process_substitution(run: Context, part: Node, state: State, io: IO) -> Word:
