@@ -35,6 +35,15 @@ class Tree(Group):
         del ctx
         return load_command(cmd_name) if cmd_name in command_names() else None
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find a command, or name the ones that read alike."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.NoSuchCommand as error:
+            raise click.NoSuchCommand(args[0], possibilities=command_names(), ctx=error.ctx) from None
+
 
 @functools.cache
 def local_tree() -> Tree:

@@ -127,6 +127,12 @@ def test_help_of_the_program(tmp_path: Path) -> None:
     assert nothing.stderr.startswith("Usage: bastion")
 
 
+def test_a_command_that_reads_alike_is_named(tmp_path: Path) -> None:
+    done = bastion(tmp_path, "aprovals")
+    assert done.returncode == 2
+    assert "no such command 'aprovals'. Did you mean 'approvals'?" in done.stderr
+
+
 def test_a_defect_shows_no_traceback(tmp_path: Path) -> None:
     script = (
         "import sys, cli.main, cli.commands.check as check\n"
