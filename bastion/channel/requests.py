@@ -1,6 +1,6 @@
 """What a client asks a session channel to be, in RFC 4254 terms."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from bastion.model import ChannelKind
 
@@ -16,19 +16,36 @@ class Terminal:
     height: int
     modes: tuple[tuple[int, int], ...]
 
+    @property
+    def size(self) -> tuple[int, int, int, int]:
+        """Columns, rows, width and height."""
+        return self.columns, self.rows, self.width, self.height
+
+
+@dataclass(frozen=True, slots=True)
+class Display:
+    """An X11 request (RFC 4254 section 6.3.1): the cookie is the client's, in hexadecimal, and stays as it is."""
+
+    single: bool
+    protocol: bytes
+    cookie: bytes = field(repr=False)
+    screen: int
+
 
 @dataclass(frozen=True, slots=True)
 class ChannelRequest:
     """A shell, exec or subsystem request with all that came before it.
 
     `command` is the exec string or the subsystem's name as raw bytes, empty for a shell. `env` are the variables the
-    client sent, those for the bastion itself included.
+    client sent, those for the bastion itself included. `agent` and `display` are what is to be forwarded to it.
     """
 
     kind: ChannelKind
     command: bytes
     terminal: Terminal | None
     env: tuple[tuple[str, str], ...]
+    agent: bool = False
+    display: Display | None = None
 
     def variable(self, name: str) -> str:
         """Return a variable the client sent, or an empty text."""

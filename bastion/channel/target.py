@@ -1,13 +1,14 @@
 """The target's side of a session channel: opens it as the client asked, and hands everything to the relay."""
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Protocol
 
 import asyncssh
+from asyncssh.misc import encode_env
 
 from bastion.channel.requests import ChannelRequest
 from bastion.model import ChannelKind, Stream
-from bastion.transport import PACKET, WINDOW
+from bastion.target.connection import Ask, TargetConnection, ask_agent, ask_x11, open_session
 
 
 class TargetEvents(Protocol):
@@ -27,6 +28,9 @@ class TargetEvents(Protocol):
 
     def target_congested(self, congested: bool) -> None:
         """The target does, or does no longer, take bytes as fast as they come."""
+
+    def tell(self, text: str) -> None:
+        """The user has to know something of the target."""
 
 
 class TargetSession(asyncssh.SSHClientSession[bytes]):
@@ -73,21 +77,30 @@ async def open_target(
 ) -> asyncssh.SSHClientChannel[bytes]:
     """Open a session channel on the target, with the client's terminal and command, byte for byte.
 
+    Where the target denies an agent or a display, the user is told and the session goes on, as with plain ssh.
     Raises asyncssh.ChannelOpenError where the target refuses the channel or the request.
     """
-    options: dict[str, Any] = {}
-    if (terminal := request.terminal) is not None:
-        options["request_pty"] = "force"
-        options["term_type"] = terminal.term
-        options["term_size"] = (terminal.columns, terminal.rows, terminal.width, terminal.height)
-        options["term_modes"] = dict(terminal.modes)
-    else:
-        options["request_pty"] = False
-    if request.kind is ChannelKind.EXEC:
-        options["command"] = request.command
-    elif request.kind is not ChannelKind.SHELL:
-        options["subsystem"] = request.command.decode("ascii")
-    channel, _ = await connection.create_session(
-        lambda: TargetSession(events), env=env, encoding=None, window=WINDOW, max_pktsize=PACKET, **options
+    assert isinstance(connection, TargetConnection)
+    terminal = request.terminal
+    named = request.kind not in (ChannelKind.EXEC, ChannelKind.SHELL)
+    channel = await open_session(
+        connection,
+        lambda: TargetSession(events),
+        command=request.command if request.kind is ChannelKind.EXEC else None,
+        subsystem=request.command.decode("ascii") if named else None,
+        env=dict(encode_env(env)),
+        terminal=(terminal.term, terminal.size, dict(terminal.modes)) if terminal is not None else None,
+        asks=_asks(request),
     )
+    for name in channel.refused:
+        events.tell(f"the target refuses {name}")
     return channel
+
+
+def _asks(request: ChannelRequest) -> list[Ask]:
+    asks = [ask_agent()] if request.agent else []
+    if (display := request.display) is not None:
+        asks.append(
+            ask_x11(single=display.single, protocol=display.protocol, cookie=display.cookie, screen=display.screen)
+        )
+    return asks

@@ -9,14 +9,10 @@ from bastion.auth.authority import TargetAuthority
 from bastion.config import Target
 from bastion.errors import TargetUnreachable
 from bastion.model import Grant, utcnow
-from bastion.packets import FrugalPackets
+from bastion.target.connection import TargetConnection
 from bastion.transport import common_options
 
 CONNECT_SECONDS = 10
-
-
-class TargetConnection(FrugalPackets, asyncssh.SSHClientConnection):
-    """A connection to a target."""
 
 
 class Dialer:
@@ -25,7 +21,7 @@ class Dialer:
     def __init__(self, authority: TargetAuthority) -> None:
         self._authority = authority
 
-    async def dial(self, grant: Grant, target: Target) -> asyncssh.SSHClientConnection:
+    async def dial(self, grant: Grant, target: Target) -> TargetConnection:
         """Connect and sign in as `grant.login`.
 
         Raises
@@ -61,7 +57,7 @@ class Dialer:
                 log=f"dial {name} {target.address.host} port {target.address.port}: {type(error).__name__}: {error}",
             ) from error
 
-    async def _connect(self, grant: Grant, target: Target) -> asyncssh.SSHClientConnection:
+    async def _connect(self, grant: Grant, target: Target) -> TargetConnection:
         options = await asyncssh.SSHClientConnectionOptions.construct(
             config=None,
             host=target.address.host,

@@ -56,6 +56,14 @@ class TargetPool:
                 if connections and connections[-1] is task:
                     self._dial(connections, grant, target)
 
+    async def connection(self, grant: Grant, target: Target) -> asyncssh.SSHClientConnection:
+        """Return a connection to the target, the newest, for forwards: no target limits their number by connection.
+
+        Raises TargetUnreachable where there is none and none could be made.
+        """
+        task, _ = self._newest(self._dialling.setdefault((target.name, grant.login), []), grant, target)
+        return await asyncio.shield(task)
+
     async def close(self) -> None:
         """Close every connection, those still being dialled too."""
         tasks = [task for group in self._dialling.values() for task in group]
