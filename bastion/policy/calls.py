@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from bastion.policy import assignments, words
-from bastion.policy.context import IO, Call, Context
-from bastion.policy.fields import as_code
+from bastion.policy.context import IO, NOTHING, Call, Context
+from bastion.policy.fields import as_code, merge
 from bastion.policy.redirections import Files
-from bastion.policy.state import State, join
+from bastion.policy.state import State, child_state, join
 from bastion.policy.tree import Node
 from bastion.policy.understanding import Reason, Word, literal
 
@@ -151,3 +151,19 @@ def code(
         for origin in text.origins:
             run.connect(frozenset({origin}), call.index)
     run.leave()
+
+
+def joined(words: Sequence[Word]) -> Word:
+    """Return words joined by blanks, as `eval`, `ssh` and `watch` do before they read them as code."""
+    parts = [part for place, word in enumerate(words) for part in ((" ", *word.parts) if place else word.parts)]
+    return Word(merge(parts), any(word.many for word in words))
+
+
+def own_shell(run: Context, call: Call, text: Word, *, what: str, reason: Reason = Reason.EVAL) -> None:
+    """Follow code that a program hands to a shell of its own, without an input."""
+    code(run, call, text, state=child_state(call.state, "bash"), io=IO(NOTHING), reason=reason, what=what)
+
+
+def code_words(run: Context, call: Call, words: Sequence[Word]) -> None:
+    """Follow words that a program joins and gives to a shell of its own."""
+    own_shell(run, call, joined(words), what=call.name)

@@ -4,9 +4,8 @@ import re
 from dataclasses import dataclass
 
 from bastion.policy import calls, options
-from bastion.policy.context import IO, NOTHING, Call, Context, Handler, InputKind
+from bastion.policy.context import Call, Context, Handler, InputKind
 from bastion.policy.fields import as_code
-from bastion.policy.shells import child_state
 from bastion.policy.understanding import Reason, Word, literal
 
 
@@ -23,17 +22,18 @@ class _Client:
 
 
 _PSQL = """
-    AabeEHLnNqsSwWxXtlVz01?c:d:f:v:F:h:o:p:P:R:T:U:L: command= dbname= file= list set= variable= version no-psqlrc single-transaction help=?
-    echo-all echo-errors echo-queries echo-hidden log-file= no-readline output= quiet single-step single-line no-align csv
-    field-separator= html pset= record-separator= tuples-only table-attr= expanded field-separator-zero record-separator-zero host=
-    port= username= no-password password
+    AabeEHLnNqsSwWxXtlVz01?c:d:f:v:F:h:o:p:P:R:T:U:L: command= dbname= file= list set= variable= version no-psqlrc
+    single-transaction help=? echo-all echo-errors echo-queries echo-hidden log-file= no-readline output= quiet
+    single-step single-line no-align csv field-separator= html pset= record-separator= tuples-only table-attr=
+    expanded field-separator-zero record-separator-zero host= port= username= no-password password
 """
 _MYSQL = """
-    ABbCcEfGHiLNnoqrsTtUvVwXe:D:h:p:u:P:S:O: auto-rehash no-auto-rehash batch column-names skip-column-names compress database= host=
-    execute= force help html ignore-spaces line-numbers no-beep user= password=? port= protocol= quick raw reconnect safe-updates
-    silent socket= table verbose version vertical wait xml defaults-file= defaults-extra-file= no-defaults ssl-mode= ssl-ca= ssl-cert=
-    ssl-key= ssl=? connect-timeout= default-character-set= init-command= login-path= enable-cleartext-plugin binary-mode unbuffered
-    one-database skip-ssl pager=? tee= delimiter=
+    ABbCcEfGHiLNnoqrsTtUvVwXe:D:h:p:u:P:S:O: auto-rehash no-auto-rehash batch column-names skip-column-names
+    compress database= host= execute= force help html ignore-spaces line-numbers no-beep user= password=? port=
+    protocol= quick raw reconnect safe-updates silent socket= table verbose version vertical wait xml defaults-file=
+    defaults-extra-file= no-defaults ssl-mode= ssl-ca= ssl-cert= ssl-key= ssl=? connect-timeout=
+    default-character-set= init-command= login-path= enable-cleartext-plugin binary-mode unbuffered one-database
+    skip-ssl pager=? tee= delimiter=
 """
 _CLIENTS = {
     "psql": _Client("postgres", _PSQL, ("c", "command"), ("f", "file"), ("l", "list", "V", "version", "help", "?")),
@@ -196,8 +196,7 @@ def _meta(run: Context, call: Call, match: re.Match[str]) -> str:
     groups = [group for group in match.groups() if group is not None]
     name, argument = groups[0].lower(), groups[1] if len(groups) > 1 else ""
     if name in {"!", "system", "shell"}:
-        state = child_state(call.state, "bash")
-        calls.code(run, call, literal(argument), state=state, io=IO(NOTHING), what=f"{call.name} {name}")
+        calls.own_shell(run, call, literal(argument), what=f"{call.name} {name}")
     elif name in {"i", "ir", "include", "include_relative", "source", ".", "read"}:
         piped = argument.lstrip().startswith("|")
         run.doubt(Reason.EVAL if piped else Reason.SCRIPT_FILE, f"{call.name} {name} {argument}")

@@ -6,7 +6,6 @@ from dataclasses import replace
 from bastion.policy import calls, options, wrappers
 from bastion.policy.context import IO, NOTHING, Call, Context, Handler, Input, InputKind
 from bastion.policy.fields import merge
-from bastion.policy.shells import child_state
 from bastion.policy.state import State, Variable, unknown
 from bastion.policy.understanding import Reason, Word, literal
 
@@ -193,7 +192,7 @@ def _ssh(run: Context, call: Call) -> None:
     if read.has("V", "G", "Q", "O", "N", "W", "s") or again.has("N", "G", "O", "s"):
         call.io.stdout.write_unknown(call.index)
     elif len(rest) > 1:
-        code = wrappers.join_words(rest[1:])
+        code = calls.joined(rest[1:])
         remote = State()
         calls.code(run, call, code, state=remote, io=call.io, what="ssh")
     elif rest:
@@ -212,7 +211,7 @@ def _ssh_options(run: Context, call: Call, read: options.Options) -> None:
             run.doubt(Reason.WRAPPER, f"ssh -o {value.shown}")
         elif match and match[2] != "none":
             code = re.split(r"[= ]", text.strip(), maxsplit=1)[1].strip()
-            calls.code(run, call, literal(code), state=child_state(call.state, "bash"), io=IO(NOTHING), what="ssh -o")
+            calls.own_shell(run, call, literal(code), what="ssh -o")
 
 
 _DOCKER_GLOBAL = """

@@ -1,7 +1,8 @@
 """Reading a program's options as getopt does: which words are options, their values, and what is left.
 
 A spec is written as one text: first the letters, a colon behind those that take a value (`ab:c` is -a, -b VALUE, -c;
-`-` for none, a semicolon where a value is only taken when attached), then long names, with `=` where they take a value and `=?` where a value is only taken when attached.
+`-` for none, a semicolon where a value is only taken when attached), then long names, with `=` where they take a
+value and `=?` where a value is only taken when attached.
 """
 
 from collections.abc import Sequence

@@ -5,14 +5,32 @@ A program in no table is followed no further than its argument list; what it may
 
 import re
 
-from bastion.policy import builtins, databases, languages, launchers, shells, tools, wrappers
+from bastion.policy import (
+    builtins,
+    code_options,
+    databases,
+    editors,
+    filters,
+    git,
+    languages,
+    launchers,
+    sessions,
+    shells,
+    text_programs,
+    wrappers,
+)
 from bastion.policy.context import Handler
 
 _TABLES = (
     shells.handler,
     wrappers.handler,
     launchers.handler,
-    tools.handler,
+    filters.handler,
+    git.handler,
+    sessions.handler,
+    text_programs.handler,
+    editors.handler,
+    code_options.handler,
     languages.handler,
     databases.handler,
 )

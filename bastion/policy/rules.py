@@ -11,13 +11,14 @@ from fnmatch import fnmatchcase
 
 import re2
 
-from bastion.config import Rule, Selector, Target
+from bastion.config import Rule, Target
 from bastion.errors import ConfigError
 from bastion.model import Action, ChannelKind, Identity, Verdict
 from bastion.policy.matching import matches
 from bastion.policy.patterns import CommandPattern, PatternError, compile_pattern
 from bastion.policy.sql import StatementFacts, facts, satisfies
 from bastion.policy.understanding import Understanding
+from bastion.selectors import selects
 
 NOBODY = "no rule allows it, and no approvers are configured; add a rule with approvers, or an allow rule"
 
@@ -176,15 +177,7 @@ def applies_to(rule: Rule, context: CommandContext) -> bool:
         return False
     if rule.logins and not any(fnmatchcase(context.login, login) for login in rule.logins):
         return False
-    return not rule.targets or any(selects(selector, context.target) for selector in rule.targets)
-
-
-def selects(selector: Selector, target: Target) -> bool:
-    """Whether a selector picks a target: by a glob on its name, or by all of its labels."""
-    if selector.name:
-        return fnmatchcase(target.name, selector.name)
-    labels = dict(target.labels)
-    return all(labels.get(key) == value for key, value in selector.labels)
+    return not rule.targets or selects(rule.targets, context.target)
 
 
 def _may_match(item: _Compiled, understanding: Understanding, raw: bytes, tables: list[StatementFacts]) -> bool:

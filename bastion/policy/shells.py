@@ -1,12 +1,12 @@
 """Shells started as programs: `sh -c`, `bash -s`, a script file, or commands on the standard input."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from bastion.policy import calls, options
 from bastion.policy.context import IO, Call, Context, Handler, Input, InputKind
 from bastion.policy.redirections import piped_input
-from bastion.policy.state import State, Variable
+from bastion.policy.state import State, child_state
 from bastion.policy.understanding import Reason, Word, literal
 
 # Shells whose language is read, and as what; the others are a doubt when they get code
@@ -73,18 +73,6 @@ def _letters(letters: str, word: Word, result: _Options) -> int:
         else:
             result.unsure = word
     return letters.count("o") + letters.count("O")
-
-
-def child_state(parent: State, dialect: str) -> State:
-    """Return what a new shell knows: exported variables and the directory."""
-    state = State(cwd=parent.cwd, dialect=dialect, hidden=parent.hidden)
-    for name, variable in parent.variables.items():
-        if variable.exported and not variable.array:
-            state.variables[name] = replace(variable, integer=False, reference=False)
-        elif variable.exported:
-            state.variables[name] = Variable(exported=True)
-    state.variables.pop("IFS", None)
-    return state
 
 
 def run_shell(run: Context, call: Call) -> None:

@@ -129,6 +129,18 @@ class State:
         self.positional = None
 
 
+def child_state(parent: State, dialect: str) -> State:
+    """Return what a new shell knows: exported variables and the directory."""
+    state = State(cwd=parent.cwd, dialect=dialect, hidden=parent.hidden)
+    for name, variable in parent.variables.items():
+        if variable.exported and not variable.array:
+            state.variables[name] = replace(variable, integer=False, reference=False)
+        elif variable.exported:
+            state.variables[name] = Variable(exported=True)
+    state.variables.pop("IFS", None)
+    return state
+
+
 def merge_directories(first: tuple[Word, ...], second: tuple[Word, ...]) -> tuple[Word, ...]:
     """Return the union of two sets of directories, `ANYWHERE` where it grows too large."""
     merged = tuple(dict.fromkeys(first + second))

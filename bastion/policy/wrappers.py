@@ -8,7 +8,6 @@ import re
 
 from bastion.policy import assignments, calls, options
 from bastion.policy.context import IO, Call, Context, Handler, Input, InputKind
-from bastion.policy.fields import merge
 from bastion.policy.state import State, Variable
 from bastion.policy.understanding import Reason, Word, literal
 from bastion.policy.wrapper_table import TABLE
@@ -56,7 +55,7 @@ def run_wrapper(run: Context, call: Call) -> None:
         return
     io = call.io if wrapper.stdin else IO(Input(InputKind.NOTHING), call.io.stdout)
     if wrapper.joins and not read.has("x", "exec"):
-        text = join_words(words)
+        text = calls.joined(words)
         calls.code(run, call, text, state=state, io=io, what=call.name)
     else:
         calls.start(run, call, words, state=state, io=io)
@@ -73,12 +72,6 @@ def _guess(run: Context, call: Call, words: list[Word]) -> None:
 def default_shell(run: Context, call: Call) -> None:
     """Follow a program that starts a shell when it gets no command."""
     calls.start(run, call, [literal("sh")])
-
-
-def join_words(words: list[Word]) -> Word:
-    """Return words joined by blanks, as `watch`, `ssh` and `eval` do."""
-    parts = [part for place, word in enumerate(words) for part in ((" ", *word.parts) if place else word.parts)]
-    return Word(merge(parts), any(word.many for word in words))
 
 
 def take_assignments(run: Context, words: list[Word], state: State) -> list[Word]:
