@@ -23,6 +23,7 @@ from cli.trust import ShownKey, decide, pattern, read_known_hosts
 
 PREFIX = "bastion: "
 CONNECT_SECONDS = 20
+PLAIN_SCREEN = b"\x1b[?1049l\x1b[?25h\x1b[m"  # no alternate screen, a cursor, no colours
 AGAIN = "try again later"  # a refusal that says so is not final: exit status 75
 USER_NAME = "bastion"  # on the bastion's own hop the certificate says who calls, not the name
 
@@ -154,12 +155,14 @@ class _Relay(asyncssh.SSHClientSession[bytes]):
     def __init__(self, terminal: LocalTerminal) -> None:
         self._terminal = terminal
         self.ended = asyncio.Event()
+        self.unread = False
 
     def data_received(self, data: bytes, datatype: asyncssh.DataType) -> None:
         write = self._terminal.error if datatype == asyncssh.EXTENDED_DATA_STDERR else self._terminal.write
         try:
             write(data)
         except BrokenPipeError:  # `| head` has seen enough
+            self.unread = True
             self.ended.set()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -190,8 +193,10 @@ async def relay(connection: asyncssh.SSHClientConnection, line: str, terminal: L
         else:
             channel.write_eof()
             await session.ended.wait()
-    status = channel.get_exit_status()
+    status = 1 if session.unread else channel.get_exit_status()
     if status is None:
+        if interactive:  # whatever was drawn there cannot be taken back by the bastion any more
+            terminal.write(PLAIN_SCREEN)
         raise UnavailableError(f"the connection to the bastion was lost; {AGAIN}")
     return status
 

@@ -24,6 +24,7 @@ from recorder.sanitise import visible
 
 _COLORS = {"truecolor": "truecolor", "256color": "256", "direct": "truecolor"}
 _NARROWEST = 8  # cells of a column that is cut
+_COLUMNS_MAX, _ROWS_MAX = 500, 200
 _WIDE = 100  # cells of a terminal that shows extra columns
 STYLES = {
     "pending": "yellow",
@@ -102,7 +103,8 @@ class Console:
         if not self.terminal.is_tty:
             self._write(_plain_table(columns, cells))
         elif cells:
-            self.draw(*_drawn_table(*_roomy(columns, cells, self.terminal.columns), self.terminal.columns))
+            width, _ = window(self.terminal)
+            self.draw(*_drawn_table(*_roomy(columns, cells, width), width))
         else:
             self.text(empty)
 
@@ -135,13 +137,19 @@ class Console:
         return text.replace("\n", "\r\n") if self.terminal.is_tty else text
 
 
-def render(terminal: Terminal, parts: Iterable[RenderableType], *, height: int | None = None) -> str:
+def window(terminal: Terminal) -> tuple[int, int]:
+    """Return (columns, rows) to draw for: what the terminal says, within bounds, as a caller may say anything."""
+    return min(max(terminal.columns, 1), _COLUMNS_MAX), min(max(terminal.rows, 1), _ROWS_MAX)
+
+
+def render(terminal: Terminal, parts: Iterable[RenderableType]) -> str:
     """Return renderables as text with newlines, as wide as the terminal; without a terminal plain and never wrapped."""
     out = io.StringIO()
+    width, height = window(terminal)
     rich = RichConsole(
         file=out,
-        width=terminal.columns if terminal.is_tty else 10_000,
-        height=height or terminal.rows,
+        width=width if terminal.is_tty else 10_000,
+        height=height,
         force_terminal=terminal.is_tty and terminal.color,
         color_system=_color_system(terminal.term) if terminal.is_tty and terminal.color else None,
         legacy_windows=False,

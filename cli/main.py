@@ -21,7 +21,7 @@ def main() -> None:
     """Run one command line and end the process with its status."""
     try:
         status = asyncio.run(_main(sys.argv[1:]))
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, asyncio.CancelledError):
         status = INTERRUPTED
     except BrokenPipeError:
         status = 1

@@ -15,8 +15,8 @@ import click
 
 from bastion.control.terminal import Terminal
 from bastion.errors import BastionError, NotFoundError
-from cli.command import Group, HelpRequested
-from cli.console import Console
+from cli.command import Group, HelpRequested, ServerContext
+from cli.console import Console, window
 from recorder.errors import RecordingError, RecordingMissingError
 
 log = logging.getLogger(__name__)
@@ -38,6 +38,8 @@ async def run(tree: Group, arguments: Sequence[str], context: Any, terminal: Ter
     except RecordingError as error:
         console.error(str(error))
         status = NotFoundError.exit_status if isinstance(error, RecordingMissingError) else BastionError.exit_status
+    except BrokenPipeError:
+        return BastionError.exit_status  # nobody reads the output, or the error
     except Exception:
         reference = secrets.token_hex(4)
         log.exception("command failed, ref %s", reference)
@@ -49,14 +51,10 @@ async def run(tree: Group, arguments: Sequence[str], context: Any, terminal: Ter
 
 async def _perform(tree: Group, arguments: Sequence[str], context: Any, console: Console) -> int:
     try:
-        result = tree.main(
-            args=list(arguments),
-            prog_name="bastion",
-            standalone_mode=False,
-            obj=context,
-            terminal_width=min(console.terminal.columns, 100),
-            color=False,
-        )
+        # not `main`: that one looks at the environment, and may end the process
+        width = min(window(console.terminal)[0], 100)
+        with tree.make_context("bastion", list(arguments), obj=context, terminal_width=width, color=False) as parsed:
+            result = tree.invoke(parsed)
         if inspect.isawaitable(result):
             result = await result
     except HelpRequested as asked:
@@ -66,14 +64,16 @@ async def _perform(tree: Group, arguments: Sequence[str], context: Any, console:
         console.usage(error.format_message())
         return USAGE
     except click.UsageError as error:
-        _usage(error, console)
+        _usage(error, console, twice=isinstance(context, ServerContext))
         return USAGE
     return int(result or 0)
 
 
-def _usage(error: click.UsageError, console: Console) -> None:
+def _usage(error: click.UsageError, console: Console, *, twice: bool) -> None:
     if error.ctx is not None:
         console.usage(error.ctx.get_usage())
     message = error.format_message().rstrip(".").replace(".\n", "\n")
+    if twice and "unexpected extra argument" in message:
+        message += "; ssh takes one pair of quotes away, so write texts with spaces as \"'two words'\""
     path = error.ctx.command_path if error.ctx is not None else "bastion"
     console.error(f"{message[:1].lower()}{message[1:]}; see `{path} --help`".replace("\n", " "))

@@ -17,7 +17,7 @@ from bastion.control.terminal import Terminal
 from bastion.model import Kind
 from bastion.store.base import ApprovalRow
 from cli.approvals import summary
-from cli.console import as_text, length, render, safe
+from cli.console import as_text, length, render, safe, window
 
 REASON_MAX = 500  # characters
 NAME_MAX = 24  # cells of a person or a place in the list
@@ -146,14 +146,14 @@ class Screen:
 
     def draw(self, terminal: Terminal, now: datetime) -> str:
         """Return the whole frame as control sequences and text, exactly as high as the terminal."""
-        columns, height = terminal.columns, terminal.rows
+        columns, height = window(terminal)
         bottom = self._bottom(columns)
         room = max(0, height - 1 - len(bottom))
         view = self._behind if self.mode is Mode.REASON else self.mode
         body = self._details(columns, room, now) if view is Mode.DETAILS else self._list(columns, room, now)
         lines = [self._title(columns, now), *body[:room]]
         lines += [Text("")] * (height - len(lines) - len(bottom))
-        lines = [*lines, *bottom][-height:]
+        lines = [*lines, *bottom][:height]
         for line in lines:
             line.truncate(columns, overflow="ellipsis")
         frame = render(terminal, lines).removesuffix("\n").split("\n")
@@ -211,7 +211,7 @@ class Screen:
         self._scroll = min(self._scroll, max(0, len(lines) - room))
         more = len(lines) - room - self._scroll
         shown = lines[self._scroll : self._scroll + room]
-        if more > 0:
+        if more > 0 and shown:
             shown[-1] = Text(f"-- {more + 1} more lines --", style="dim")
         return shown
 
@@ -252,7 +252,7 @@ def _wrapped(row: ApprovalRow, columns: int, now: datetime) -> list[Text]:
 
 def _wrap(name: str, value: str, columns: int) -> list[Text]:
     """Cut a text into lines of at most `columns` cells, losing nothing, not even spaces at the ends of lines."""
-    text, width, lines = name + value, max(10, columns - 1), [""]
+    text, width, lines = name + value, max(1, columns - 1), [""]
     for character in text:
         if cell_len(lines[-1]) + cell_len(character) > width:
             lines.append("")

@@ -44,6 +44,12 @@ class Door:
     answers: list[list[str]] = field(default_factory=list)
     commands: list[str] = field(default_factory=list)
     terminals: list[tuple[str, int, int]] = field(default_factory=list)
+    connections: list[asyncssh.SSHServerConnection] = field(default_factory=list)
+
+    def hang_up(self) -> None:
+        """Cut every connection, as a server that is killed does."""
+        for connection in self.connections:
+            connection.abort()
 
     @property
     def host_ca_line(self) -> str:
@@ -77,6 +83,7 @@ class _Server(asyncssh.SSHServer):
 
     def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
         self._connection = conn
+        self._door.connections.append(conn)
 
     def begin_auth(self, username: str) -> bool:
         assert self._connection is not None

@@ -1,6 +1,7 @@
 """The program `bastion` on a laptop against a real SSH server: who is trusted, what is sent, what comes back."""
 
 import asyncio
+import signal
 import socket
 from datetime import UTC, datetime, timedelta
 
@@ -166,10 +167,10 @@ async def test_standard_input_is_left_alone(laptop: Laptop) -> None:
 
 async def test_a_reader_that_goes_away(laptop: Laptop) -> None:
     laptop.sign_in()
-    for number in range(200):
-        laptop.door.world.add_session(f"s{number:03}")
+    for number in range(3000):
+        laptop.door.world.add_session(f"s{number:04}")
     process = await asyncio.create_subprocess_exec(
-        "sh", "-c", f"{PROGRAM} sessions list | head -1",
+        "sh", "-c", f"{PROGRAM} sessions list --limit 5000 | head -1",
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, env=laptop.environment({}),
     )  # fmt: skip
     out, err = await process.communicate()
@@ -208,6 +209,29 @@ async def test_watching_and_deciding_with_keys(laptop: Laptop, world: World) -> 
     assert child.exitstatus == 0
     [decision] = (await world.approvals.list(ALICE, may_approve=True))[0].decisions
     assert decision.reason == "not now"
+
+
+async def test_a_bastion_that_goes_away_leaves_the_terminal_usable(laptop: Laptop, door: Door) -> None:
+    laptop.sign_in()
+    child = spawn(laptop, "approvals", "watch")
+    await asyncio.to_thread(child.expect, b"nothing waits")
+    door.hang_up()
+    await asyncio.to_thread(child.expect, rb"\x1b\[\?1049l\x1b\[\?25h")
+    await asyncio.to_thread(child.expect, b"bastion: the connection to the bastion was lost")
+    await asyncio.to_thread(child.expect, pexpect.EOF)
+    child.close()
+    assert child.exitstatus == 75
+
+
+async def test_ending_the_program_gives_the_terminal_back(laptop: Laptop) -> None:
+    laptop.sign_in()
+    child = spawn(laptop, "approvals", "watch")
+    await asyncio.to_thread(child.expect, b"nothing waits")
+    child.kill(signal.SIGTERM)
+    rest = await asyncio.to_thread(child.read)
+    child.close()
+    assert child.exitstatus == 130
+    assert b"Traceback" not in rest
 
 
 async def test_an_unknown_host_is_asked_about_on_a_terminal(laptop: Laptop, door: Door) -> None:

@@ -199,7 +199,7 @@ def test_nothing_in_a_command_can_act_on_the_terminal() -> None:
 MANY = tuple(replace(ROW, id=f"id{number:06}", command=b"x" * (7 * number)) for number in range(60))
 
 
-@given(st.integers(20, 200), st.integers(5, 60), st.integers(0, 60), st.lists(st.sampled_from(
+@given(st.integers(15, 200), st.integers(3, 60), st.integers(0, 60), st.lists(st.sampled_from(
     ["up", "down", "page down", "enter", "escape", "d", "x", "\u6f22", "a"]), max_size=12))  # fmt: skip
 def test_every_size_is_filled_exactly(columns: int, rows: int, count: int, keys: list[str]) -> None:
     screen = Screen("alice@example.com")
@@ -213,6 +213,14 @@ def test_every_size_is_filled_exactly(columns: int, rows: int, count: int, keys:
         pyte.Stream(emulator).feed(frame)
         assert emulator.display[0].startswith(" approvals:")
         assert not emulator.display[rows].strip()
+
+
+@pytest.mark.parametrize(("columns", "rows"), [(0, 0), (1, 1), (5, 2), (2**32 - 1, 2**32 - 1)])
+def test_sizes_that_no_terminal_has(columns: int, rows: int) -> None:
+    screen = opened(*MANY)
+    for key in ("enter", "escape", "d"):
+        screen.press(key)
+        assert len(screen.draw(MemoryTerminal(tty=True, columns=columns, rows=rows), NOW)) < 500 * 200 * 2
 
 
 @given(st.lists(st.sampled_from(["up", "down", "j", "k", "enter", "escape"]), max_size=30))

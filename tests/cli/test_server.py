@@ -245,6 +245,12 @@ async def test_lines_that_are_wrong(world: World, line: str) -> None:
     assert ran.err.splitlines()[-1].startswith("bastion: ")
 
 
+async def test_a_text_that_lost_its_quotes(world: World) -> None:
+    ran = await world.run(BOB, "approvals deny X --reason too risky")
+    assert ran.status == 2
+    assert """write texts with spaces as "'two words'";""" in ran.err.splitlines()[-1]
+
+
 async def test_a_group_alone_shows_its_commands_on_stderr(world: World) -> None:
     ran = await world.run(BOB, "approvals")
     assert (ran.status, ran.out) == (2, "")
@@ -294,6 +300,15 @@ async def test_a_store_that_does_not_answer(world: World) -> None:
     with patch.object(world.store.approvals, "list", side_effect=UnavailableError("the database is locked")):
         ran = await world.run(BOB, "approvals list")
     assert (ran.status, ran.err) == (75, "bastion: the database is locked\n")
+
+
+@pytest.mark.parametrize("size", [0, 1, 2**32 - 1])
+async def test_window_sizes_that_no_terminal_has(world: World, size: int) -> None:
+    await world.ask(BOB)
+    for line in ("approvals list", "whoami", "approvals list --help", "audit log"):
+        ran = await world.run(ALICE, line, MemoryTerminal(tty=True, columns=size, rows=size))
+        assert ran.status == 0
+        assert len(ran.out) < 100_000
 
 
 async def test_on_a_terminal_lines_end_with_carriage_returns(world: World) -> None:
