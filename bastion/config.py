@@ -13,6 +13,7 @@ from bastion.model import Action, ChannelKind, ControlRight, Kind
 
 PROTOCOLS = ("ssh", "postgres", "mysql", "http", "kubernetes")
 DETECTORS = ("email", "phone", "iban", "card", "national-id", "ip", "mac", "secret")
+FILE_MASKING = ("mask", "refuse", "pass")
 STYLES = ("tag", "fixed", "partial", "pseudonym")
 SQL_STATEMENTS = (
     *("select", "insert", "update", "delete", "merge", "replace", "copy", "load", "truncate", "call", "execute"),
@@ -170,7 +171,8 @@ class SQLCondition:
 class Rule:
     """`[[rules]]`. Empty conditions match everything; `opaque` is True, False or the reasons it matches.
 
-    `logins` may hold `*`, which is any login.
+    `paths` are globs of files that sftp, scp and rsync transfer, `transfer` the ways ("upload", "download"). `logins`
+    may hold `*`, which is any login.
     """
 
     name: str
@@ -179,6 +181,8 @@ class Rule:
     regex: tuple[str, ...] = ()
     sql: SQLCondition | None = None
     opaque: bool | frozenset[str] = False
+    paths: tuple[str, ...] = ()
+    transfer: frozenset[ChannelKind] = frozenset()
     targets: tuple[Selector, ...] = ()
     groups: tuple[str, ...] = ()
     kinds: frozenset[Kind] = frozenset()
@@ -193,6 +197,8 @@ class Rule:
 class MaskingConfig:
     """`[masking]`: which detectors run and how a value is replaced.
 
+    `files` is what happens to downloads by sftp, scp and rsync: "mask" masks every file in place, of any kind; "refuse"
+    does so with text and gives nothing else; "pass" masks no file. rsync can't be masked: its downloads need "pass".
     Without the section nothing is masked; in a section that names no detectors, all of them run.
     """
 
@@ -201,6 +207,7 @@ class MaskingConfig:
     style: str = "tag"
     unmasked_groups: tuple[str, ...] = ()
     on_error: str = "close"
+    files: str = "mask"
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,7 +35,7 @@ def check(config: Config, findings: Findings) -> None:
 
 
 def _matches_everything(rule: Rule) -> bool:
-    what = (rule.commands, rule.regex, rule.sql, rule.opaque)
+    what = (rule.commands, rule.regex, rule.sql, rule.opaque, rule.paths, rule.transfer)
     where = (rule.targets, rule.groups, rule.kinds, rule.logins)
     return not any(what + where)
 

@@ -18,6 +18,7 @@ from bastion.config_values import (
     login,
     member,
     noun,
+    path_pattern,
     plain_name,
     quoted,
     regex,
@@ -26,7 +27,7 @@ from bastion.config_values import (
     text,
     word,
 )
-from bastion.model import Action, ChannelKind, ControlRight, Kind
+from bastion.model import TRANSFERS, Action, ChannelKind, ControlRight, Kind
 from bastion.policy.understanding import Reason
 
 _MOST_APPROVALS = 20
@@ -105,6 +106,8 @@ def _rule(table: Table, targets: Collection[str]) -> Rule:
         regex=table.several("regex", regex),
         sql=_sql(table),
         opaque=table.take("opaque", _opaque, _NOT_OPAQUE),
+        paths=table.several("paths", path_pattern),
+        transfer=frozenset(ChannelKind(way) for way in table.several("transfer", word(sorted(TRANSFERS)))),
         targets=table.several("targets", _known_selector(targets)),
         groups=table.several("groups", group),
         kinds=frozenset(table.several("kinds", member(Kind))),

@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 from bastion.config import (
     DETECTORS,
+    FILE_MASKING,
     STYLES,
     Address,
     CertificateConfig,
@@ -178,6 +179,7 @@ def read_masking(root: Table) -> MaskingConfig:
         style=table.take("style", word(STYLES), default.style),
         unmasked_groups=table.several("unmasked_groups", group),
         on_error=table.take("on_error", _on_error, default.on_error),
+        files=table.take("files", word(FILE_MASKING), default.files),
     )
     table.finish()
     return masking

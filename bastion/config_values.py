@@ -328,6 +328,14 @@ def command_pattern(value: object) -> str:
     return pattern
 
 
+def path_pattern(value: object) -> str:
+    """Read a glob of files on a target: absolute, or with a star in front."""
+    pattern = text(value)
+    if not pattern.startswith(("/", "*")):
+        raise BadValueError(f'{quoted(pattern)} must begin with / or *, as in "/etc/**" or "**/.ssh/**"')
+    return pattern
+
+
 def regex(value: object) -> str:
     """Read a regular expression that RE2 can run in linear time."""
     pattern = text(value)

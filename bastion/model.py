@@ -37,6 +37,9 @@ FORWARDS = frozenset(
 )
 """What `forward` in a role stands for on an ssh target. Agent and X11 reach back to the client and are named apart."""
 
+TRANSFERS = frozenset({ChannelKind.UPLOAD, ChannelKind.DOWNLOAD})
+"""What `sftp` in a role stands for. Programs that copy over an exec channel (scp, rsync) need `exec` besides."""
+
 
 class ControlRight(StrEnum):
     """What a role may do in the control plane."""
@@ -98,8 +101,14 @@ class Grant:
     env: tuple[str, ...] = ()
 
     def opens(self, kind: ChannelKind) -> bool:
-        """Return whether channels of this kind are granted, by their own name or as one of the `FORWARDS`."""
-        return kind in self.channels or (kind in FORWARDS and ChannelKind.FORWARD in self.channels)
+        """Return whether channels of this kind are granted: by their own name, as one of the `FORWARDS`, or by `sftp`.
+
+        An sftp channel opens for whoever may upload or download; each file is asked about then.
+        """
+        if kind is ChannelKind.SFTP:
+            return not self.channels.isdisjoint({ChannelKind.SFTP, *TRANSFERS})
+        wider = ChannelKind.FORWARD if kind in FORWARDS else ChannelKind.SFTP if kind in TRANSFERS else kind
+        return kind in self.channels or wider in self.channels
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,7 +43,7 @@ class _Compiled:
     def everything(self) -> bool:
         """Whether the rule says nothing about the command itself."""
         rule = self.rule
-        return not (rule.commands or rule.regex or rule.sql or rule.opaque)
+        return not (rule.commands or rule.regex or rule.sql or rule.opaque or rule.paths or rule.transfer)
 
     @property
     def needs_understanding(self) -> bool:
