@@ -34,7 +34,7 @@ def test_session_of_a_command(reach: Reach, alice: Client, world: World) -> None
     assert set(row) >= SESSION_FIELDS
     assert (row["identity"], row["target"], row["login"]) == ("alice", "web-1", world.login)
     assert (row["channel"], row["command"], row["exit_status"]) == ("exec", "wc -c; exit 43", "43")
-    assert (row["bytes_in"], row["bytes_out"], row["verdict"]) == (5, 2, "allowed")
+    assert (row["bytes_in"], row["bytes_out"], row["verdict"]) == (5, 2, "allow")
     assert row["started"] < row["ended"]
     assert row["ended"].endswith("Z")
 
@@ -42,7 +42,7 @@ def test_session_of_a_command(reach: Reach, alice: Client, world: World) -> None
 def test_denied_command_is_kept(alice: Client, world: World) -> None:
     assert alice.jump(f"{world.login}@web-1", "rm -rf /").status == 126
     row = newest(alice)
-    assert (row["verdict"], row["exit_status"]) == ("denied", "126")
+    assert (row["verdict"], row["exit_status"]) == ("deny", "126")
 
 
 def test_show(alice: Client) -> None:

@@ -124,8 +124,8 @@ def test_shell_on_a_terminal(alice: Client, world: World, form: str) -> None:
     shell.sendline("printf '%s\\n' 'zażółć 日本語 🙂'")
     shell.expect("\rzażółć 日本語 🙂\r\n")
     shell.expect(PROMPT)
-    shell.sendline("sleep 100")
-    shell.expect("sleep 100")
+    shell.sendline("sh -c 'echo rea\"\"dy; exec sleep 100'")
+    shell.expect("ready")  # now it is in the foreground, and the interrupt goes to it
     shell.sendintr()
     shell.expect(PROMPT)
     shell.sendline("echo status $?")
