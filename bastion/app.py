@@ -8,8 +8,10 @@ import logging
 import os
 import signal
 import socket
+import subprocess
 import sys
 from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
@@ -18,7 +20,7 @@ from bastion.approvals import Approvals
 from bastion.audit import Event, EventType
 from bastion.auth.access import Access
 from bastion.auth.authority import TargetAuthority
-from bastion.auth.keys import load_or_create
+from bastion.auth.keys import load_or_create, load_or_create_masking_key
 from bastion.auth.oidc import Issuers
 from bastion.auth.web import open_client
 from bastion.channel.live import Live
@@ -33,9 +35,10 @@ from bastion.health import HealthEndpoint
 from bastion.journal import AuditLog
 from bastion.keeper import Keeper
 from bastion.logs import set_up_logging
+from bastion.masking.engine import choose_engine
 from bastion.masking.masker import MaskingPolicy
 from bastion.metrics import Metrics
-from bastion.model import utcnow
+from bastion.model import ControlRight, utcnow
 from bastion.policy.rules import RuleSet
 from bastion.reading import CommandReader
 from bastion.store.opening import open_store
@@ -45,14 +48,46 @@ from recorder.storage import DiskStorage
 
 log = logging.getLogger(__name__)
 
+FASTEST = "hyperscan"
+ENGINE_SECONDS = 20.0  # for a child process to try an engine
 GRACE_SECONDS = 5.0  # what sessions have to end by themselves once the bastion is told to stop
 STOP_SECONDS = 5.0  # what closing the books may take then
 
 
-def make_ruling(config: Config, client: httpx.AsyncClient) -> Ruling:
-    """Return what a configuration says, ready to be asked. `client` reaches identity providers."""
-    issuers = Issuers(config.issuers, client)
-    return Ruling(config, Access(config), RuleSet(config.rules), MaskingPolicy(config.masking), issuers)
+@dataclass(frozen=True, slots=True)
+class RulingMaker:
+    """Makes of each version of the configuration what is asked.
+
+    `client` reaches identity providers; `engine` finds what to mask, `key` is the secret of pseudonyms.
+    """
+
+    client: httpx.AsyncClient
+    engine: str
+    key: bytes | None
+
+    def __call__(self, config: Config) -> Ruling:
+        """Return what a configuration says. Raises ConfigError."""
+        return Ruling(
+            config,
+            Access(config),
+            RuleSet(config.rules, _approvers(config)),
+            MaskingPolicy(config.masking, self.key, self.engine),
+            Issuers(config.issuers, self.client),
+        )
+
+
+def _approvers(config: Config) -> list[str]:
+    """Return the groups that may approve: they are asked where no rule names anybody."""
+    return [group for role in config.roles.values() if ControlRight.APPROVE in role.control for group in role.groups]
+
+
+def _runs(code: str) -> bool:
+    """Return whether a line of Python runs in a child process: a library built for another CPU kills but the child."""
+    try:
+        done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, timeout=ENGINE_SECONDS)
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return done.returncode == 0
 
 
 async def serve(path: Path, run_command: RunCommand) -> None:
@@ -70,10 +105,10 @@ async def serve(path: Path, run_command: RunCommand) -> None:
     for warning in config.warnings:
         log.warning("%s", warning)
     async with AsyncExitStack() as stack:
-        services, metrics = await _build(config, stack)
+        services, metrics, maker = await _build(config, stack)
         host = DoorHost(services, _control(services), run_command)
         await host.prepare()
-        keeper = Keeper(path, services, metrics, lambda new: make_ruling(new, services.http), host.prepare)
+        keeper = Keeper(path, services, metrics, maker, host.prepare)
         if config.server.metrics is not None:
             stack.enter_context(HealthEndpoint(config.server.metrics, metrics, keeper.unready))
         address = config.server.listen
@@ -84,7 +119,7 @@ async def serve(path: Path, run_command: RunCommand) -> None:
         await drain(services, host)
 
 
-async def _build(config: Config, stack: AsyncExitStack) -> tuple[Services, Metrics]:
+async def _build(config: Config, stack: AsyncExitStack) -> tuple[Services, Metrics, RulingMaker]:
     """Make and open all parts; `stack` closes them in the right order."""
     keys = load_or_create(config.server.host_keys)
     client, metrics, live = open_client(), Metrics(), Live()
@@ -99,8 +134,12 @@ async def _build(config: Config, stack: AsyncExitStack) -> tuple[Services, Metri
     stack.push_async_callback(reader.close)
     approvals = Approvals(thread, audit, utcnow)
     stack.push_async_callback(approvals.close)
+    engine = await asyncio.to_thread(choose_engine, _runs)
+    if engine != FASTEST:
+        log.warning("masking uses the engine %s: %s does not run on this machine", engine, FASTEST)
+    maker = RulingMaker(client, engine, load_or_create_masking_key(config.server.host_keys))
     services = Services(
-        ruling=make_ruling(config, client),
+        ruling=maker(config),
         keys=keys,
         reader=reader,
         approvals=approvals,
@@ -109,11 +148,10 @@ async def _build(config: Config, stack: AsyncExitStack) -> tuple[Services, Metri
         recordings=DiskStorage(config.store.recordings),
         dialer=Dialer(TargetAuthority(keys.target_ca)),
         live=live,
-        http=client,
         clock=utcnow,
     )
     await _recover(services)
-    return services, metrics
+    return services, metrics, maker
 
 
 def _control(services: Services) -> ControlServices:

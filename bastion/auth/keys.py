@@ -11,7 +11,7 @@ import os
 import secrets
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from bastion.errors import ConfigError
 
 KEY_NAMES = ("ssh_host_ed25519_key", "host_ca", "user_ca", "target_ca")
 _MAX_FILE = 64 * 1024
+MASKING_KEY = "masking_key"
 _LOCK = ".lock"
 
 
@@ -55,6 +56,27 @@ def load_or_create(folder: Path, *, complete: bool = False) -> ServerKeys:
                 f"{folder / KEY_NAMES[index]}: is the same key as another one there; each must be its own"
             )
     return ServerKeys(*keys)
+
+
+def load_or_create_masking_key(folder: Path) -> bytes:
+    """Return the secret that pseudonyms are made with, 32 bytes; created at the first start, kept from then on.
+
+    Lost, the pseudonyms of the same values change; known, short values behind them can be guessed. Raises ConfigError.
+    """
+    path = folder / MASKING_KEY
+    try:
+        if not _exists(path):
+            with _locked(folder), suppress(FileExistsError):
+                _publish(path, secrets.token_hex(32).encode() + b"\n", 0o600)
+        content = _read(path, forbidden=0o077, advice="chmod 600")
+        key = bytes.fromhex(content.decode("ascii").strip())
+    except OSError as error:
+        raise ConfigError(f"{error.filename or path}: {(error.strerror or 'cannot be used').lower()}") from None
+    except ValueError:
+        raise ConfigError(f"{path}: is no masking key; restore it from the backup") from None
+    if len(key) != 32:
+        raise ConfigError(f"{path}: is no masking key of 32 bytes; restore it from the backup")
+    return key
 
 
 def _create(folder: Path, *, complete: bool) -> None:

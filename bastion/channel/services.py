@@ -7,8 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-import httpx
-
 from bastion.approvals import Approvals
 from bastion.auth.access import Access
 from bastion.auth.keys import ServerKeys
@@ -48,6 +46,5 @@ class Services:
     recordings: DiskStorage
     dialer: Dialer
     live: Live
-    http: httpx.AsyncClient
     clock: Callable[[], datetime]
     draining: bool = False

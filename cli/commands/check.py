@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from bastion.app import make_ruling
+from bastion.app import RulingMaker
 from bastion.auth.web import open_client
 from bastion.configfile import load
 from bastion.errors import ConfigError
@@ -26,7 +26,7 @@ async def command(context: LocalContext, config: Path, as_json: bool) -> Status:
         loaded = load(config, context.environment)
         warnings += loaded.warnings
         async with open_client() as client:
-            make_ruling(loaded, client)  # reads the rules' patterns, as a start would
+            RulingMaker(client, engine="re", key=None)(loaded)  # reads the rules' patterns, as a start would
     except ConfigError as error:
         findings += str(error).splitlines()
     if as_json:

@@ -1,6 +1,7 @@
 """The server's keys: created once, safely, and refused with advice when something is wrong with them."""
 
 import os
+import stat
 import subprocess
 import sys
 from collections.abc import Callable
@@ -9,7 +10,7 @@ from pathlib import Path
 import asyncssh
 import pytest
 
-from bastion.auth.keys import KEY_NAMES, load_or_create
+from bastion.auth.keys import KEY_NAMES, load_or_create, load_or_create_masking_key
 from bastion.errors import ConfigError
 
 ROOT = Path(__file__).parents[3]
@@ -230,3 +231,26 @@ def test_a_file_in_the_place_of_the_folder(tmp_path: Path) -> None:
 def test_a_key_readable_by_the_owner_alone_is_enough(folder: Path) -> None:
     (folder / "user_ca").chmod(0o400)
     assert load_or_create(folder).user_ca
+
+
+def test_the_masking_key_is_made_once_and_for_the_owner_alone(tmp_path: Path) -> None:
+    first = load_or_create_masking_key(tmp_path)
+    assert len(first) == 32
+    assert load_or_create_masking_key(tmp_path) == first
+    assert stat.S_IMODE((tmp_path / "masking_key").stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize(
+    ("content", "mode", "says"),
+    [
+        (b"00" * 32, 0o644, "mode is 0644; run: chmod 600"),
+        (b"xyz", 0o600, "is no masking key; restore"),
+        (b"00ff", 0o600, "is no masking key of 32 bytes"),
+    ],
+)
+def test_a_masking_key_that_is_none_stops_the_start(tmp_path: Path, content: bytes, mode: int, says: str) -> None:
+    path = tmp_path / "masking_key"
+    path.write_bytes(content)
+    path.chmod(mode)
+    with pytest.raises(ConfigError, match=says):
+        load_or_create_masking_key(tmp_path)

@@ -133,7 +133,6 @@ class Bench:
             recordings=DiskStorage(folder / "recordings"),
             dialer=nothing,
             live=Live(),
-            http=nothing,
             clock=self.clock,
         )
         self.folder = folder
