@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from bastion.audit import Event, EventType
+from bastion.channel.events import EventBatch
 from bastion.channel.requests import ChannelRequest
 from bastion.channel.services import Services
 from bastion.model import Grant, Stream, Verdict, rfc3339
@@ -52,6 +53,7 @@ class Ledger:
         self._request = request
         self._started = time.monotonic()
         self._opened = False
+        self._events = EventBatch(services.audit)
         key = key_for(self.session_id, now)
         identity = grant.identity
         self._row = SessionRow(
@@ -98,6 +100,10 @@ class Ledger:
         """Record a window change. Raises RecordingError."""
         self._writer.resize(columns, rows, time.monotonic() - self._started)
 
+    def note(self, kind: EventType, facts: Mapping[str, object]) -> None:
+        """Have something written down soon, at the latest before the books are closed. Raises UnavailableError."""
+        self._events.add(self._event(kind, **facts))
+
     async def open(self, verdict: Verdict | None) -> None:
         """Write down, once and before anything reaches the target, that the channel opens and what the rules said."""
         if self._opened:
@@ -123,6 +129,7 @@ class Ledger:
         sealed = self._writer.close(time.monotonic() - self._started, exit_status)
         if not self._opened:
             await self.open(None)
+        await self._events.flush()
         self._row = replace(
             self._row,
             ended=self._services.clock(),

@@ -25,16 +25,19 @@ from bastion.inspectors.actions import (
     End,
     Exit,
     ExitStatus,
+    Journal,
     Open,
+    Read,
     Save,
     Send,
+    Settle,
     WakeAt,
     Withdraw,
 )
+from bastion.inspectors.base import ChannelPipeline
 from bastion.inspectors.messages import visible
-from bastion.inspectors.pipeline import Pipeline
 from bastion.model import Action as RuleAction
-from bastion.model import Grant, Stream
+from bastion.model import Grant, Stream, Verdict
 from bastion.target.pool import TargetPool
 from recorder.errors import RecordingError
 
@@ -70,7 +73,7 @@ class Relay:
         services: Services,
         grant: Grant,
         request: ChannelRequest,
-        pipeline: Pipeline,
+        pipeline: ChannelPipeline,
         ledger: Ledger,
         pool: TargetPool,
         client: ClientSide,
@@ -225,6 +228,12 @@ class Relay:
                     self._wake_at(time)
                 case Ask(command):
                     self._spawn(self._decide(command))
+                case Settle(command, verdict):
+                    self._spawn(self._settle(command, verdict))
+                case Journal(kind, facts):
+                    self._ledger.note(kind, facts)
+                case Read(reading):
+                    self._client.read(reading)
                 case Open():
                     self._spawn(self._open())
                 case Withdraw():
@@ -260,6 +269,9 @@ class Relay:
         verdict = await self._gate.judge(command)
         self._verdict = verdict.action
         await self._ledger.open(verdict)
+        await self._settle(command, verdict)
+
+    async def _settle(self, command: bytes, verdict: Verdict) -> None:
         decision = await self._gate.settle(command, verdict, self._resolve)
         self._resolve(decision)
 

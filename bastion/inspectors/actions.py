@@ -6,7 +6,8 @@ Actions are performed in list order, so "recorded before relayed" is the order o
 from dataclasses import dataclass
 from enum import Enum
 
-from bastion.model import Stream
+from bastion.audit import EventType
+from bastion.model import Stream, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,29 @@ class Ask:
 
 
 @dataclass(frozen=True, slots=True)
+class Settle:
+    """Find out what people decide on exactly these bytes, as the verdict of the rules asks; then `resolve`."""
+
+    command: bytes
+    verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Journal:
+    """Write an entry to the journal; nothing waits for it."""
+
+    kind: EventType
+    facts: dict[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """Start or stop reading from the client."""
+
+    reading: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Open:
     """Open the target's side of the channel; not one byte has reached it before."""
 
@@ -63,7 +87,7 @@ class Exit:
     status: int
 
 
-Action = Save | Send | End | Ask | Open | WakeAt | Withdraw | Exit
+Action = Save | Send | End | Ask | Settle | Journal | Read | Open | WakeAt | Withdraw | Exit
 
 
 @dataclass(frozen=True, slots=True)

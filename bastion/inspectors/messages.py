@@ -3,7 +3,24 @@
 What people wrote (rule reasons, names) is shown with control characters made visible, so that it can't forge a line.
 """
 
-from bastion.inspectors.actions import DeniedByPerson, DeniedByRule, Lapsed, Unanswered, Waiting, Withdrawn
+from bastion.inspectors.actions import (
+    DeniedByPerson,
+    DeniedByRule,
+    ExitStatus,
+    Lapsed,
+    Unanswered,
+    Waiting,
+    Withdrawn,
+)
+
+STATUS = {
+    DeniedByRule: ExitStatus.DENIED,
+    DeniedByPerson: ExitStatus.DENIED,
+    Unanswered: ExitStatus.TRY_AGAIN,
+    Lapsed: ExitStatus.TRY_AGAIN,
+    Withdrawn: ExitStatus.INTERRUPTED,
+}
+"""The exit status of a command that does not run, by the decision."""
 
 Worded = DeniedByRule | DeniedByPerson | Waiting | Unanswered | Lapsed | Withdrawn
 

@@ -12,35 +12,21 @@ from bastion.inspectors.actions import (
     Allowed,
     Ask,
     Decision,
-    DeniedByPerson,
-    DeniedByRule,
     End,
     Exit,
-    ExitStatus,
-    Lapsed,
     Open,
     Save,
     Send,
-    Unanswered,
     Waiting,
     WakeAt,
     Withdraw,
-    Withdrawn,
 )
 from bastion.inspectors.mask import Masking
-from bastion.inspectors.messages import Worded, wording
+from bastion.inspectors.messages import STATUS, Worded, wording
 from bastion.model import Stream
 from bastion.protocols.base import Codec, Command, Data, Event
 
 INTERRUPT = b"\x03"
-
-_STATUS = {
-    DeniedByRule: ExitStatus.DENIED,
-    DeniedByPerson: ExitStatus.DENIED,
-    Unanswered: ExitStatus.TRY_AGAIN,
-    Lapsed: ExitStatus.TRY_AGAIN,
-    Withdrawn: ExitStatus.INTERRUPTED,
-}
 
 
 class _State(Enum):
@@ -128,7 +114,7 @@ class Pipeline:
             return actions
         self._state = _State.ENDED
         self._kept.clear()
-        return [*actions, Exit(_STATUS[type(decision)])]
+        return [*actions, Exit(STATUS[type(decision)])]
 
     def wake(self, now: float) -> list[Action]:
         """Release what maskers may release after a pause."""
