@@ -3,6 +3,7 @@
 Actions are performed in list order, so "recorded before relayed" is the order of a list.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
@@ -53,7 +54,7 @@ class Journal:
     """Write an entry to the journal; nothing waits for it."""
 
     kind: EventType
-    facts: dict[str, object]
+    facts: Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True)
