@@ -17,6 +17,7 @@ from bastion.inspectors.actions import (
 )
 from bastion.model import Action, ChannelKind, Grant, Verdict, rfc3339
 from bastion.policy.rules import CommandContext
+from bastion.policy.transfers import transfer_rules
 from bastion.policy.understanding import Opaque, Reason, Understanding
 from bastion.store.base import ApprovalRow, ApprovalState
 
@@ -41,6 +42,8 @@ class Gate:
         context = CommandContext(self._grant.identity, target, self._grant.login, self._request.kind)
         rules = self._ruling.rules
         default = self._grant.default
+        if self._request.kind is ChannelKind.SFTP:
+            return transfer_rules(self._ruling.config.rules).opening(context, default)
         if default is Action.ALLOW and not rules.applies(context):
             return Verdict(Action.ALLOW)
         if self._request.kind is ChannelKind.SHELL:

@@ -4,6 +4,7 @@
 be shared (compiled patterns) is made once for each choice of detectors and engine and kept.
 """
 
+from collections.abc import Callable
 from functools import lru_cache
 
 from bastion.config import MaskingConfig
@@ -36,6 +37,13 @@ class MaskingPolicy:
         `interactive` is whether a person types at the other end (a PTY).
         """
         return None if self._finder is None else StreamMasker(self._finder, self._style, interactive=interactive)
+
+
+    @property
+    def file_masker(self) -> Callable[[], StreamMasker] | None:
+        """What makes a masker for one file, which keeps the file's length whatever the style; None as for `masker`."""
+        finder = self._finder
+        return None if finder is None else lambda: StreamMasker(finder, FixedStyle(), interactive=False)
 
 
 def build_masker(

@@ -17,8 +17,10 @@ from bastion.channel.ledger import Ledger, Origin
 from bastion.channel.masks import build_masking
 from bastion.channel.relay import Relay
 from bastion.channel.requests import ChannelRequest
-from bastion.channel.services import Services
+from bastion.channel.services import Ruling, Services
+from bastion.channel.transfers import sftp_pipeline
 from bastion.errors import AccessDenied, UnavailableError
+from bastion.inspectors.base import ChannelPipeline
 from bastion.inspectors.messages import visible
 from bastion.inspectors.pipeline import Pipeline
 from bastion.model import Action, ChannelKind, Grant, Identity
@@ -77,9 +79,7 @@ class ClientConnection:
             raise
         services = self._services
         request = _allowed_env(request, grant)
-        terminal = request.terminal is not None
-        masking = build_masking(services.ruling, grant, terminal=terminal)
-        pipeline = Pipeline(codec_for(request, grant), masking, terminal=terminal, record_input=not terminal)
+        pipeline = pipeline_for(services.ruling, grant, request)
         ledger = Ledger(services, grant, self.origin, request)
         return Relay(services, grant, request, pipeline, ledger, self._pool, client)
 
@@ -117,6 +117,15 @@ class ClientConnection:
             await self._services.audit.record(event)
         except UnavailableError as failure:
             log.error("a refusal could not be journalled: %s", failure.log)  # noqa: TRY400 - the cause is in the text
+
+
+def pipeline_for(ruling: Ruling, grant: Grant, request: ChannelRequest) -> ChannelPipeline:
+    """Return what decides for such a channel."""
+    if request.kind is ChannelKind.SFTP:
+        return sftp_pipeline(ruling, grant, request)
+    terminal = request.terminal is not None
+    masking = build_masking(ruling, grant, terminal=terminal)
+    return Pipeline(codec_for(request, grant), masking, terminal=terminal, record_input=not terminal)
 
 
 def codec_for(request: ChannelRequest, grant: Grant) -> Codec:
