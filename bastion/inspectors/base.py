@@ -1,4 +1,4 @@
-"""What the relay needs of the plain object that decides for a channel: `Pipeline`, or one for other kinds of traffic."""
+"""What the relay needs of the plain object that decides for a channel: `Pipeline`, or one for other traffic."""
 
 from typing import Protocol
 

@@ -151,8 +151,8 @@ class TransferPipeline:
     def wake(self, now: float) -> list[Action]:
         """Release what maskers may release after a pause."""
         actions: list[Action] = []
-        for stream, data in self._masking.wake(now):
-            actions += (Save(stream, data), Send(stream, data))
+        for _, data in self._masking.wake(now):
+            actions += self._masked_out(b"", data)
         return self._with_wake(actions)
 
     def note(self, text: str) -> list[Action]:
@@ -215,8 +215,7 @@ class TransferPipeline:
     def _one(self, out: Out, now: float) -> list[Action]:
         match out:
             case Pass(Stream.STDERR, raw):
-                masked = self._masking.feed(Stream.STDERR, raw, now)
-                return [Save(Stream.STDERR, masked), Send(Stream.STDERR, masked)] if masked else []
+                return self._masked_out(raw, self._masking.feed(Stream.STDERR, raw, now))
             case Pass(stream, raw):
                 return [Send(stream, raw)]
             case Asked():
@@ -315,9 +314,15 @@ class TransferPipeline:
 
     def _end(self, stream: Stream, now: float) -> list[Action]:
         actions = self._handle(stream, self._codec.end(stream), now)
-        if rest := self._masking.end(stream):
-            actions += (Save(stream, rest), Send(stream, rest))
+        if stream is Stream.STDERR:
+            actions += self._masked_out(b"", self._masking.end(stream))
         return [*actions, End(stream)]
+
+    def _masked_out(self, raw: bytes, masked: bytes) -> list[Action]:
+        """Save what is masked of stderr, and send it, or the raw bytes to those who see everything."""
+        going = raw if self._masking.passes(Stream.STDERR) else masked
+        saved = [Save(Stream.STDERR, masked)] if masked else []
+        return [*saved, *([Send(Stream.STDERR, going)] if going else [])]
 
     def _with_wake(self, actions: list[Action]) -> list[Action]:
         if (due := self._masking.next_wake()) is not None:
