@@ -71,7 +71,7 @@ def _lines_to_try(stage: Stage, story: Story) -> None:
         "the data protection officer sees it in clear": f"{ssh['carol']} -J bastion {story.target} 'cat customers.csv'",
         "recordings": f"HOME={folder}/bob {bastion} sessions list",
         "the journal": f"HOME={folder}/bob {bastion} audit log",
-        "what the rules say of a command": f"{explain} --login {story.world.login} -- 'find / -delete'",
+        "what the rules say of a command": f"{explain} --login {story.world.login} -- 'sh -c \"rm -fr //\"'",
         "log in yourself in a browser (alice, alice-pw)": f"HOME={folder}/alice {bastion} login --device",
         "what else there is": f"{ssh['alice']} bastion help",
     }

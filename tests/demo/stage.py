@@ -13,7 +13,7 @@ from rich.text import Text
 
 from tests.lab.client import Client, Done
 
-ESCAPES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b[ -/]+[0-~]|\x1b[0-~]|[\r\x07]")
+ESCAPES = re.compile(r"\x1b\].*?(?:\x07|\x1b\\)|\x1b\[[0-?]*[ -/]*[@-~]|\x1b[ -/]+[0-~]|\x1b[0-~]|[\r\x07]")
 
 
 class StoryError(Exception):
@@ -97,9 +97,9 @@ class Typed:
         self.text = " ".join([*words, *(shlex.quote(word) for word in arguments)]) + redirect
 
 
-def ssh(client: Client, *arguments: str, asking: bool = False, redirect: str = "") -> Typed:
-    """Stock ssh with a client's configuration."""
-    return Typed(client.ssh_command(*arguments, asking=asking), redirect=redirect)
+def ssh(client: Client, *arguments: str, redirect: str = "") -> Typed:
+    """Stock ssh with a client's configuration, as for a person."""
+    return Typed(client.ssh_command(*arguments, asking=True), redirect=redirect)
 
 
 def cli(client: Client, program: str, *arguments: str) -> Typed:

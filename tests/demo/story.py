@@ -60,7 +60,7 @@ class Story:
         """The device flow over plain ssh, with the browser's part played here."""
         self.stage.step("A person needs nothing but ssh: the address for the browser comes over the login itself.")
         public, certificate = f"{self.alice.key}.pub", self.alice.certificate
-        login = ssh(self.alice, "bastion", "login", asking=True, redirect=f" < {public} > {certificate}")
+        login = ssh(self.alice, "bastion", "login", redirect=f" < {public} > {certificate}")
         self.stage.command(login.text)
         running = self.alice.start(login.arguments)
         running.write(Path(public).read_bytes())
@@ -105,8 +105,7 @@ class Story:
         self.stage.run(self.bob, shown, lambda done: done.status == 0 and "shop-2.1" in done.text)
         self._decide("approve", approval)
         done = running.finish()
-        self.stage.note("Meanwhile, at the agent's:")
-        self.stage.show(done)
+        self._show_rest(done)
         deployed = (self.world.scratch / "deployed").read_text(encoding="utf-8")
         self.stage.check((done.status, deployed) == (0, "shop-2.1\n"), "the approved command did not run exactly once")
 
@@ -116,8 +115,7 @@ class Story:
         running, approval = self._hold("systemctl stop billing")
         self._decide("deny", approval, "--reason", "not during business hours")
         done = running.finish()
-        self.stage.note("Meanwhile, at the agent's:")
-        self.stage.show(done)
+        self._show_rest(done)
         self.stage.check(done.status == 126 and "denied by bob" in done.errors, "the denied command was not refused")
 
     def command_is_denied(self) -> None:
@@ -156,6 +154,11 @@ class Story:
         found = running.wait_for(WAITING + ".*$")
         self.stage.output(found[0], style="yellow")
         return running, found[1]
+
+    def _show_rest(self, done: Done) -> None:
+        """Show how a held command ended, without the line that was shown when it began to wait."""
+        self.stage.note("Meanwhile, at the agent's:")
+        self.stage.show(Done(done.status, done.out, re.sub(WAITING.encode() + b".*\n", b"", done.err)))
 
     def _decide(self, verb: str, approval: str, *options: str) -> None:
         command = cli(self.bob, self.bastion, "approvals", verb, approval, *options)

@@ -11,6 +11,16 @@ from pathlib import Path
 from tests.lab.process import Server, accepts
 
 ROOT = Path(__file__).parents[2]
+# Lines that the demo prints to be tried, and what they show
+TRIED = {
+    "the same from the command line": "shop-2.1",
+    "without ProxyJump": "17,Jane,[EMAIL],Leeds",
+    "the data protection officer sees it in clear": "17,Jane,jane.doe@example.com,Leeds",
+    "recordings": "cat customers.csv",
+    "the journal": "approval.decided",
+    "what the rules say of a command": "wipe",
+    "what else there is": "approvals",
+}
 
 
 def test_once(tmp_path: Path) -> None:
@@ -29,10 +39,12 @@ def test_ctrl_c_ends_everything(tmp_path: Path) -> None:
     demo.wait_for_line("Ctrl-C ends it", timeout=90)
     ports = {int(port) for port in re.findall(r"127\.0\.0\.1:(\d+)", demo.output())}
     assert any(accepts(port) for port in ports)
-    tried = re.search(r"# recordings\n +(HOME=.*)\n", demo.output())
-    assert tried is not None
-    listed = subprocess.run(["sh", "-c", tried[1]], check=False, cwd=ROOT, capture_output=True, text=True, timeout=60)
-    assert (listed.returncode, "customers" in listed.stdout) == (0, True), listed.stderr
+    lines = dict(re.findall(r"^ +# (.*)\n +(\S.*)$", demo.output(), re.MULTILINE))
+    for what, shown in TRIED.items():
+        done = subprocess.run(
+            ["sh", "-c", lines[what]], check=False, cwd=ROOT, capture_output=True, text=True, timeout=60
+        )
+        assert (done.returncode, shown in done.stdout) == (0, True), f"{what}: {done}"
     demo.process.send_signal(signal.SIGINT)
     assert demo.process.wait(30) == 0
     assert not [port for port in ports if accepts(port)]

@@ -75,9 +75,9 @@ class Client:
         keygen(self.key, name)
         self.known_hosts = folder / "known_hosts"
         self.known_hosts.write_text(f"@cert-authority * {bastion.host_ca}\n", encoding="utf-8")
-        self.config = folder / "ssh_config"
+        self.config = folder / "ssh_config_batch"
         self._write(self.config, login, batch="yes")
-        self.asking = folder / "ssh_config_asking"
+        self.asking = folder / "ssh_config"
         self._write(self.asking, login, batch="no")
         settings = folder / ".config" / "bastion" / "client.toml"
         settings.parent.mkdir(parents=True, exist_ok=True)
