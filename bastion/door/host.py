@@ -16,11 +16,13 @@ from bastion.control.services import Control, ControlServices
 from bastion.control.terminal import Terminal
 from bastion.door.connection import DoorConnection, make_connection
 from bastion.door.console import Console
+from bastion.door.doorstep import Doorstep, Line
 from bastion.door.inner import InnerServers
 from bastion.door.limits import DoorLimits
 from bastion.door.notes import note
 from bastion.door.options import server_options
 from bastion.door.signing import LOGIN, sign_for
+from bastion.door.throttle import Throttle
 from bastion.errors import BastionError, UnavailableError
 from bastion.session.connection import ClientConnection
 
@@ -44,6 +46,7 @@ class DoorHost:
     def __init__(self, services: Services, control: ControlServices, run_command: RunCommand) -> None:
         self.services = services
         self.limits = DoorLimits()
+        self.line = Line(self.limits, Throttle(), asyncio.get_running_loop().time)
         self._control = control
         self._run_command = run_command
         self._authority = HostAuthority(services.keys.host_ca)
@@ -66,7 +69,9 @@ class DoorHost:
             return make_connection(self._options, server)
 
         try:
-            listener = await loop.create_server(connection, address.host, address.port, backlog=BACKLOG)
+            listener = await loop.create_server(
+                lambda: Doorstep(self.line, connection), address.host, address.port, backlog=BACKLOG
+            )
         except OSError as error:
             raise BastionError(
                 f"server.listen: cannot listen on {address.host} port {address.port}: {error.strerror or error}"

@@ -17,12 +17,18 @@ class DoorLimits:
         self._unproven: Counter[str] = Counter()
         self._at_browser = 0
 
-    def admit(self, address: str) -> bool:
-        """Count a connection in; False where there are too many, and it is not counted."""
-        if self._unproven.total() >= MAX_UNPROVEN or self._unproven[address] >= MAX_UNPROVEN_ADDRESS:
-            return False
+    @property
+    def full(self) -> bool:
+        """Whether there is no room for anybody."""
+        return self._unproven.total() >= MAX_UNPROVEN
+
+    def has_room(self, address: str) -> bool:
+        """Return whether one more from this address may come in."""
+        return not self.full and self._unproven[address] < MAX_UNPROVEN_ADDRESS
+
+    def admit(self, address: str) -> None:
+        """Count a connection in."""
         self._unproven[address] += 1
-        return True
 
     def leave(self, address: str) -> None:
         """Count a connection out: it is proven, or gone."""

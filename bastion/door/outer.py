@@ -36,7 +36,7 @@ class OuterServer(BastionServer):
         self._host = host
         self._connection: DoorConnection | None = None
         self._address = ""
-        self._counted = False
+        self._counted = True
         self._at_browser = False
         self._username = ""
         self._identity: Identity | None = None
@@ -46,13 +46,10 @@ class OuterServer(BastionServer):
     # Coming and going
 
     def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
-        """Count the client in, or turn it away before it gets a byte."""
+        """Keep the connection; the doorstep counted it in."""
         assert isinstance(conn, DoorConnection)
         self._connection = conn
         self._address = str(conn.get_extra_info("peername")[0])
-        if not self._host.limits.admit(self._address):
-            raise ConnectionRefusedError("too many connections that have not logged in")
-        self._counted = True
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - gone is gone
         """Free everything."""
@@ -63,7 +60,7 @@ class OuterServer(BastionServer):
     def _count_out(self) -> None:
         if self._counted:
             self._counted = False
-            self._host.limits.leave(self._address)
+            (self._host.line.left if self._client is None else self._host.line.proven)(self._address)
         if self._at_browser:
             self._at_browser = False
             self._host.limits.from_browser()
@@ -95,6 +92,7 @@ class OuterServer(BastionServer):
 
     async def _note_refusal(self, how: str, why: str) -> None:
         log.info("%s from %s refused: %s", how, self._address, why)
+        self._host.line.failed(self._address)
         await note_refused_login(self._host.services, self._address, how, why)
 
     def proven(self, identity: Identity) -> None:
@@ -129,15 +127,16 @@ class OuterServer(BastionServer):
 
     async def auth_completed(self) -> None:
         """Welcome the client."""
-        self._count_out()
         assert self._identity is not None
         assert self._connection is not None
         self._client = ClientConnection(self._host.services, self._identity, self._address, self._connection)
+        self._count_out()
         await self._host.welcome(self._client)
 
     def _to_browser(self) -> None:
         if not self._host.limits.to_browser():
             raise UnavailableError("too many people are logging in at this moment; try again in a minute")
+        self._count_out()
         self._at_browser = True
         assert self._connection is not None
         self._connection.wait_for_person()
