@@ -10,7 +10,7 @@ from collections.abc import Callable
 import asyncssh
 
 from bastion.channel.relay import Relay
-from bastion.channel.requests import ChannelRequest, Terminal
+from bastion.channel.requests import ChannelRequest, Display, Terminal
 from bastion.errors import BastionError
 from bastion.inspectors.actions import ExitStatus
 from bastion.model import ChannelKind, Stream
@@ -26,11 +26,15 @@ Begin = Callable[[ChannelRequest, "ClientSession"], Relay]
 class ClientSession(asyncssh.SSHServerSession[bytes]):
     """One session channel a client opened to a target.
 
-    `begin` makes the relay once the client said what the channel is for; it raises BastionError to refuse.
+    `begin` makes the relay once the client said what the channel is for; it raises BastionError to refuse. `may` says
+    whether an agent or a display may come with it.
     """
 
-    def __init__(self, begin: Begin) -> None:
+    def __init__(self, begin: Begin, may: Callable[[ChannelKind], bool] = lambda _: False) -> None:
         self._begin = begin
+        self._may = may
+        self._agent = False
+        self._display: Display | None = None
         self._relay: Relay | None = None
         self._wish: tuple[ChannelKind, bytes] = (ChannelKind.SHELL, b"")
         self._channel: asyncssh.SSHServerChannel[bytes] | None = None
@@ -43,6 +47,18 @@ class ClientSession(asyncssh.SSHServerSession[bytes]):
 
     def pty_requested(self, term_type: str, term_size: object, term_modes: object) -> bool:  # noqa: ARG002
         """Accept a PTY: what it may be used for is decided with the shell or exec request."""
+        return True
+
+    def agent_requested(self) -> bool:
+        """Note that the client's agent is to be forwarded, where that is granted."""
+        self._agent = self._relay is None and self._may(ChannelKind.AGENT)
+        return self._agent
+
+    def display_requested(self, display: Display) -> bool:
+        """Note that the client's display is to be forwarded, where that is granted."""
+        if self._relay is not None or self._display is not None or not self._may(ChannelKind.X11):
+            return False
+        self._display = display
         return True
 
     def shell_requested(self) -> bool:
@@ -151,7 +167,8 @@ class ClientSession(asyncssh.SSHServerSession[bytes]):
             modes = tuple(self._channel.get_terminal_modes().items())
             terminal = Terminal(term, *self._channel.get_terminal_size(), modes)
         kind, command = self._wish
-        return ChannelRequest(kind, command, terminal, tuple(self._channel.get_environment().items()))
+        env = tuple(self._channel.get_environment().items())
+        return ChannelRequest(kind, command, terminal, env, self._agent, self._display)
 
     def _refuse(self, text: str) -> None:
         if self._channel is not None:

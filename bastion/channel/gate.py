@@ -15,7 +15,7 @@ from bastion.inspectors.actions import (
     Waiting,
     Withdrawn,
 )
-from bastion.model import Action, ChannelKind, Grant, Verdict, rfc3339
+from bastion.model import FORWARDS, Action, ChannelKind, Grant, Verdict, rfc3339
 from bastion.policy.rules import CommandContext
 from bastion.policy.transfers import transfer_rules
 from bastion.policy.understanding import Opaque, Reason, Understanding
@@ -24,6 +24,8 @@ from bastion.store.base import ApprovalRow, ApprovalState
 NO_WAIT = "BASTION_WAIT"
 # What will be typed into a shell is not known when it opens.
 A_SHELL = Understanding("", (), (Opaque(Reason.INTERPRETER_STDIN, "a shell reads commands from its input"),))
+# Neither is what a forward will carry.
+A_FORWARD = Understanding("", (), (Opaque(Reason.UNSUPPORTED, "what passes through a forward is not read"),))
 
 
 class Gate:
@@ -48,6 +50,8 @@ class Gate:
             return Verdict(Action.ALLOW)
         if self._request.kind is ChannelKind.SHELL:
             understanding = A_SHELL
+        elif self._request.kind in FORWARDS:
+            understanding = A_FORWARD
         else:
             understanding = await self._services.reader.understand(command)
         return rules.decide(context, understanding, command, default)

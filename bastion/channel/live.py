@@ -1,6 +1,7 @@
 """What is open now in this process: channels by session id, client connections by certificate. Listing and cutting."""
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Protocol
 
@@ -31,6 +32,7 @@ class Live:
 
     def __init__(self) -> None:
         self._channels: dict[str, LiveChannel] = {}
+        self._along: dict[str, Callable[[str], None]] = {}
         self._changed = asyncio.Event()
         self._connections: set[LiveConnection] = set()
 
@@ -38,9 +40,14 @@ class Live:
         """Note a channel that opened."""
         self._channels[session_id] = channel
 
+    def along(self, session_id: str, cut: Callable[[str], None]) -> None:
+        """Have something else cut, and told why, where this channel is killed: forwards of the same ssh connection."""
+        self._along[session_id] = cut
+
     def remove(self, session_id: str) -> None:
         """Forget a channel that ended."""
         self._channels.pop(session_id, None)
+        self._along.pop(session_id, None)
         self._changed.set()
 
     def connected(self, connection: LiveConnection) -> None:
@@ -73,7 +80,10 @@ class Live:
         channel = self._channels.get(session_id)
         if channel is None:
             return False
+        cut = self._along.pop(session_id, None)
         channel.kill(by=by, reason=reason)
+        if cut is not None:
+            cut(f"ended by {by}: {reason}")
         return True
 
     async def disconnect(self, serials: frozenset[int], *, by: str) -> int:

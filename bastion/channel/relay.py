@@ -98,6 +98,11 @@ class Relay:
         self._finishing = False
         self._client_gone = False
 
+    @property
+    def session_id(self) -> str:
+        """The id of the channel's session row."""
+        return self._ledger.session_id
+
     def start(self) -> None:
         """Begin with what the channel was opened for."""
         self._services.live.add(self._ledger.session_id, self)

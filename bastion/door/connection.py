@@ -14,18 +14,49 @@ import asyncssh
 from asyncssh.packet import SSHPacket, String
 from asyncssh.public_key import decode_ssh_certificate
 
+from bastion.channel.client import ClientSession
+from bastion.channel.requests import Display
 from bastion.model import Identity
 from bastion.packets import FrugalPackets
 from bastion.transport import DEVICE_LOGIN_SECONDS, PACKET, WINDOW
 
 MAX_TRIES = 20  # authentication requests a connection
+MAX_VARIABLES = 128  # a session channel
+MAX_VARIABLE = 32 * 1024  # bytes of name and value
+MAX_X11_FIELD = 1024  # bytes of a display's protocol or cookie
 _OPENSSH = b"SSH-2.0-OpenSSH_"
 _FAST_CIPHERS = (b"aes128-gcm@openssh.com", b"aes256-gcm@openssh.com")  # every OpenSSH since 6.2 has them
 _WEAK_SIGNATURES = (b"ssh-rsa", b"ssh-dss")
 
 
 class BastionChannel(asyncssh.SSHServerChannel[bytes]):
-    """A session channel whose exec string may hold any bytes (RFC 4254 section 6.5 does not ask for UTF-8)."""
+    """A session channel whose exec string may hold any bytes (RFC 4254 section 6.5 does not ask for UTF-8).
+
+    An agent or display is asked of the session, not of sockets of this machine; variables are bounded.
+    """
+
+    def _process_env_request(self, packet: SSHPacket) -> bool:
+        name, value = packet.get_string(), packet.get_string()
+        packet.check_end()
+        if len(self._env) >= MAX_VARIABLES or len(name) + len(value) > MAX_VARIABLE:
+            return False
+        self._env[name] = value
+        return True
+
+    def _process_auth_agent_req_at_openssh_dot_com_request(  # type: ignore[override]  # as any other request's
+        self, packet: SSHPacket
+    ) -> bool:
+        packet.check_end()
+        return isinstance(self._session, ClientSession) and self._session.agent_requested()
+
+    def _process_x11_req_request(self, packet: SSHPacket) -> bool:
+        single, protocol, cookie = packet.get_boolean(), packet.get_string(), packet.get_string()
+        screen = packet.get_uint32()
+        packet.check_end()
+        if len(protocol) > MAX_X11_FIELD or len(cookie) > MAX_X11_FIELD:
+            return False
+        display = Display(single, protocol, cookie, screen)
+        return isinstance(self._session, ClientSession) and self._session.display_requested(display)
 
     def _process_exec_request(self, packet: SSHPacket) -> bool:
         command = packet.get_string()
@@ -69,6 +100,19 @@ class DoorConnection(FrugalPackets, asyncssh.SSHServerConnection):
         if not self._strict_kex:
             raise asyncssh.KeyExchangeFailed("strict key exchange is required; use OpenSSH 9.6 or later, or its fixes")
         return super().choose_server_host_key(peer_host_key_algs)  # type: ignore[arg-type] # a list of names
+
+    def _process_cancel_tcpip_forward_global_request(self, packet: SSHPacket) -> None:
+        """Say no to who cancels what is not theirs, where asyncssh would end the connection."""
+        try:
+            super()._process_cancel_tcpip_forward_global_request(packet)
+        except asyncssh.ProtocolError:
+            self._report_global_response(False)
+
+    def _process_cancel_streamlocal_forward_at_openssh_dot_com_global_request(self, packet: SSHPacket) -> None:
+        try:
+            super()._process_cancel_streamlocal_forward_at_openssh_dot_com_global_request(packet)
+        except asyncssh.ProtocolError:
+            self._report_global_response(False)
 
     async def validate_public_key(
         self,

@@ -10,20 +10,21 @@ import asyncssh
 
 from bastion.auth.authority import HostAuthority
 from bastion.channel.client import ClientSession
-from bastion.door.connection import BastionChannel, BastionServer, DoorConnection, make_connection
+from bastion.door.connection import BastionChannel, DoorConnection, make_connection
+from bastion.door.forwarding import ForwardingServer
 from bastion.door.options import server_options
 from bastion.session.connection import ClientConnection, Way
+from bastion.session.leg import Leg
 
 RENEW_AFTER = timedelta(hours=1)
 
 
-class InnerServer(BastionServer):
+class InnerServer(ForwardingServer):
     """Serves one nested connection of a client whose identity is proven."""
 
     def __init__(self, client: ClientConnection, target: str) -> None:
         self._client = client
         self._target = target
-        self._login = ""
         self._connection: DoorConnection | None = None
 
     def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
@@ -31,15 +32,24 @@ class InnerServer(BastionServer):
         assert isinstance(conn, DoorConnection)
         self._connection = conn
 
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - gone is gone
+        """Free everything."""
+        if self.leg is not None:
+            self.leg.close()
+
     def begin_auth(self, username: str) -> bool:
         """Ask for nothing more: the outer connection is authenticated."""
-        self._login = username
+        assert self._connection is not None
+        if self.leg is not None:  # a connection has one leg; the user name of the last request counts
+            self.leg.close()
+        self.leg = Leg(self._client, Way(self._target, username), self._connection)
         return False
 
     def session_requested(self) -> tuple[BastionChannel, ClientSession]:
         """Open a channel to the target."""
         assert self._connection is not None
-        return self._connection.bastion_channel(), self._client.channel(Way(self._target, self._login))
+        assert self.leg is not None
+        return self._connection.bastion_channel(), self.leg.session()
 
 
 class InnerServers:

@@ -1,8 +1,8 @@
 """The ssh server at the door: proves who calls, then opens channels to targets or to the control plane.
 
 On this hop the user name says nothing about identity. `login%target` as user name makes session channels go to that
-target; any other name gets the control plane. Channels to hosts (`-J`, `-W`, `-L`) are taken for names of ssh targets
-alone and end in a server of ours; nothing is ever piped.
+target, and forwards lead there; any other name gets the control plane. A channel to the name of an ssh target (`-J`,
+`-W`) ends in a server of ours; nothing is ever piped, and the bastion itself connects nowhere for a client.
 """
 
 import logging
@@ -12,24 +12,25 @@ from typing import NoReturn
 import asyncssh
 
 from bastion.audit import EventType
-from bastion.auth.access import DENIED
 from bastion.auth.certificate import identify
 from bastion.channel.client import ClientSession
-from bastion.door.connection import BastionChannel, BastionServer, DoorConnection
+from bastion.door.connection import BastionChannel, DoorConnection
 from bastion.door.console import Console
+from bastion.door.forwarding import ForwardingServer
 from bastion.door.host import DoorHost
 from bastion.door.login import Challenge, LoginExchange
 from bastion.door.notes import note, note_login, note_refused_login
 from bastion.errors import BastionError, LoginError, UnavailableError
 from bastion.model import Identity
 from bastion.session.connection import ClientConnection, Way
+from bastion.session.leg import Leg
 
 log = logging.getLogger(__name__)
 
 SSH_PORT = 22
 
 
-class OuterServer(BastionServer):
+class OuterServer(ForwardingServer):
     """Serves one client at the door."""
 
     def __init__(self, host: DoorHost) -> None:
@@ -54,6 +55,8 @@ class OuterServer(BastionServer):
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - gone is gone
         """Free everything."""
         self._count_out()
+        if self.leg is not None:
+            self.leg.close()
         if self._client is not None:
             self._host.spawn(self._host.goodbye(self._client))
 
@@ -131,6 +134,9 @@ class OuterServer(BastionServer):
         assert self._connection is not None
         self._client = ClientConnection(self._host.services, self._identity, self._address, self._connection)
         self._count_out()
+        login, separator, target = self._username.rpartition("%")
+        if separator:
+            self.leg = Leg(self._client, Way(target, login), self._connection)
         await self._host.welcome(self._client)
 
     def _to_browser(self) -> None:
@@ -157,38 +163,31 @@ class OuterServer(BastionServer):
         """Open a channel to the target named in the user name, or to the control plane."""
         assert self._connection is not None
         assert self._client is not None
-        login, separator, target = self._username.rpartition("%")
-        session: ClientSession | Console
-        session = self._client.channel(Way(target, login)) if separator else self._host.console(self._client)
+        session = self._host.console(self._client) if self.leg is None else self.leg.session()
         return self._connection.bastion_channel(), session
 
     async def connection_requested(
-        self,
-        dest_host: str,
-        dest_port: int,
-        orig_host: str,  # noqa: ARG002
-        orig_port: int,  # noqa: ARG002 - asyncssh's signature
+        self, dest_host: str, dest_port: int, orig_host: str, orig_port: int
     ) -> asyncssh.SSHTCPSession[bytes]:
-        """Be the ssh server a jump is meant for; refuse everything else with one and the same answer."""
+        """Be the ssh server a jump is meant for, or forward; refuse everything else with one and the same answer.
+
+        The two can't be confused: nothing is forwarded to ports of ssh servers.
+        """
         assert self._client is not None
         host = self._host
         target = next((t for t in host.reachable(self._client) if t.name == dest_host), None)
-        if target is None or target.protocol != "ssh" or dest_port not in (SSH_PORT, target.address.port):
-            await note(host.services, EventType.ACCESS_DENIED, self._client, target=dest_host[:200], port=dest_port)
-            raise asyncssh.ChannelOpenError(asyncssh.OPEN_ADMINISTRATIVELY_PROHIBITED, DENIED)
-        return await host.jump(self._client, target.name)
+        if target is not None and target.protocol == "ssh" and dest_port in (SSH_PORT, target.address.port):
+            return await host.jump(self._client, target.name)
+        if self.leg is None:
+            self._note_denied(target=dest_host[:200], port=dest_port)
+        return await super().connection_requested(dest_host, dest_port, orig_host, orig_port)
 
-    async def server_requested(self, listen_host: str, listen_port: int) -> bool:
-        """Refuse remote forwards on the bastion itself."""
+    async def server_requested(self, listen_host: str, listen_port: int) -> asyncssh.SSHListener | bool:
+        """Forward from the target; refuse remote forwards on the bastion itself."""
+        if self.leg is None:
+            self._note_denied(forward=f"{listen_host[:200]}:{listen_port}")
+        return await super().server_requested(listen_host, listen_port)
+
+    def _note_denied(self, **data: object) -> None:
         assert self._client is not None
-        forward = f"{listen_host[:200]}:{listen_port}"
-        await note(self._host.services, EventType.ACCESS_DENIED, self._client, forward=forward)
-        return False
-
-    def unix_connection_requested(self, dest_path: str) -> bool:  # noqa: ARG002
-        """Refuse: there is no socket of the bastion's to reach."""
-        return False
-
-    def unix_server_requested(self, listen_path: str) -> bool:  # noqa: ARG002
-        """Refuse remote forwards of sockets."""
-        return False
+        self._client.later(note(self._host.services, EventType.ACCESS_DENIED, self._client, **data))

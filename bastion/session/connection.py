@@ -6,7 +6,9 @@ All channels, through `-J` as well as through `login%target`, share this object 
 import asyncio
 import logging
 import secrets
+from collections.abc import Coroutine, Sized
 from dataclasses import dataclass, replace
+from typing import Any, Protocol
 
 import asyncssh
 
@@ -40,6 +42,17 @@ class Way:
     login: str
 
 
+class ClientLeg(Protocol):
+    """What a connection knows of its legs (`bastion.session.leg`)."""
+
+    @property
+    def forwards(self) -> Sized:
+        """What is forwarded now."""
+
+    def close(self) -> None:
+        """Free everything."""
+
+
 class ClientConnection:
     """A client whose identity is proven. `transport` is the connection at the door, which is cut to disconnect it."""
 
@@ -49,42 +62,65 @@ class ClientConnection:
         self.identity = identity
         self.origin = Origin(secrets.token_hex(8), address)
         self.refusal: UnavailableError | None = None  # why nothing may be opened, where that is so
-        self._services = services
+        self.services = services
+        self.pool = TargetPool(services.dialer)
+        self.legs: set[ClientLeg] = set()
         self._transport = transport
-        self._pool = TargetPool(services.dialer)
-        self._notes: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
 
     @property
     def serial(self) -> int:
         """The serial of the certificate that opened the connection, 0 without one."""
         return self.identity.serial
 
-    def channel(self, way: Way) -> ClientSession:
-        """Return the session object for a channel to a target; who may do what is decided once it begins."""
-        return ClientSession(lambda request, client: self._relay(way, request, client))
+    @property
+    def forwards_open(self) -> int:
+        """How many connections are forwarded now, to all targets together."""
+        return sum(len(leg.forwards) for leg in self.legs)
 
     def disconnect(self, *, by: str) -> None:
         """Close the connection with every channel in it."""
         self._transport.disconnect(asyncssh.DISC_BY_APPLICATION, f"disconnected by {visible(by)}")
 
     async def close(self) -> None:
-        """Close the connections to targets."""
-        await self._pool.close()
+        """Close the connections to targets, and the books."""
+        for leg in list(self.legs):
+            leg.close()
+        await self.pool.close()
+        while self._tasks:
+            await asyncio.wait(set(self._tasks))
 
-    def _relay(self, way: Way, request: ChannelRequest, client: ClientSession) -> Relay:
+    def later(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run something that nothing waits for, such as the note of a refusal: what is refused stays refused."""
+
+        async def guarded() -> None:
+            try:
+                await work
+            except UnavailableError as failure:
+                log.error("something could not be journalled: %s", failure.log)  # noqa: TRY400 - the cause is in it
+            except Exception:
+                log.exception("a background task failed")
+
+        task = asyncio.get_running_loop().create_task(guarded())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def relay(self, way: Way, request: ChannelRequest, client: ClientSession, pool: TargetPool) -> Relay:
+        """Return what moves the bytes of a session channel. Raises BastionError where it may not be."""
         try:
-            grant = self._grant(way, request)
+            grant = self.grant(way, request.kind)
         except AccessDenied as error:
             self._note_refusal(way, request, error)
             raise
-        services = self._services
-        request = _allowed_env(request, grant)
+        services = self.services
+        request = _allowed(request, grant)
         pipeline = pipeline_for(services.ruling, grant, request)
         ledger = Ledger(services, grant, self.origin, request)
-        return Relay(services, grant, request, pipeline, ledger, self._pool, client)
+        return Relay(services, grant, request, pipeline, ledger, pool, client)
 
-    def _grant(self, way: Way, request: ChannelRequest) -> Grant:
-        services = self._services
+    def grant(self, way: Way, kind: ChannelKind) -> Grant:
+        """Return the grant for something that opens now. Raises AccessDenied, and UnavailableError for a bad moment."""
+        services = self.services
         if self.refusal is not None:
             raise self.refusal
         if services.draining:
@@ -92,12 +128,12 @@ class ClientConnection:
         if self.identity.expires <= services.clock():
             raise AccessDenied("your certificate expired meanwhile; run: bastion login")
         grant = services.ruling.access.grant(self.identity, way.target, way.login)
-        if not grant.opens(request.kind):
-            raise AccessDenied(f"{request.kind} channels are not open to you on {way.target}")
+        if not grant.opens(kind):
+            raise AccessDenied(f"{kind} channels are not open to you on {way.target}")
         return grant
 
     def _note_refusal(self, way: Way, request: ChannelRequest, error: AccessDenied) -> None:
-        """Journal a refusal. Nothing waits for it: what is refused stays refused, written down or not."""
+        """Journal a refusal."""
         data = {
             "target": way.target[:200],
             "login": way.login[:200],
@@ -107,16 +143,7 @@ class ClientConnection:
             "connection": self.origin.connection,
             "address": self.origin.address,
         }
-        event = Event(EventType.ACCESS_DENIED, self.identity.name, "", data)
-        task = asyncio.get_running_loop().create_task(self._record(event))
-        self._notes.add(task)
-        task.add_done_callback(self._notes.discard)
-
-    async def _record(self, event: Event) -> None:
-        try:
-            await self._services.audit.record(event)
-        except UnavailableError as failure:
-            log.error("a refusal could not be journalled: %s", failure.log)  # noqa: TRY400 - the cause is in the text
+        self.later(self.services.audit.record(Event(EventType.ACCESS_DENIED, self.identity.name, "", data)))
 
 
 def pipeline_for(ruling: Ruling, grant: Grant, request: ChannelRequest) -> ChannelPipeline:
@@ -141,11 +168,13 @@ def codec_for(request: ChannelRequest, grant: Grant) -> Codec:
     raise AccessDenied(f"the bastion does not relay {request.kind} channels")
 
 
-def _allowed_env(request: ChannelRequest, grant: Grant) -> ChannelRequest:
-    """Keep what the roles let through, and what is meant for the bastion itself."""
+def _allowed(request: ChannelRequest, grant: Grant) -> ChannelRequest:
+    """Keep what the roles let through, and the variables that are meant for the bastion itself."""
     kept = tuple(
         (name, value)
         for name, value in request.env
         if name.startswith(environment.OWN) or environment.may_pass(name, grant.env)
     )
-    return replace(request, env=kept)
+    agent = request.agent and grant.opens(ChannelKind.AGENT)
+    display = request.display if grant.opens(ChannelKind.X11) else None
+    return replace(request, env=kept, agent=agent, display=display)

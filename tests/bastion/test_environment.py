@@ -8,7 +8,7 @@ from bastion import environment
 from bastion.auth.access import Access
 from bastion.channel.requests import ChannelRequest
 from bastion.model import ChannelKind
-from bastion.session.connection import _allowed_env
+from bastion.session.connection import _allowed
 from tests.bastion.configs import WEB, config, findings
 from tests.bastion.desk import ALICE
 
@@ -96,7 +96,7 @@ def test_a_grant_says_which_variables_pass(env: str, kept: list[str]) -> None:
     grant = Access(config(f"{ROLE}{env}\n{WEB}")).grant(ALICE, "web-1", "deploy")
     sent = ("LANG", "LC_TIME", "LD_PRELOAD", "CI", "TERM", "PATH", "BASH_FUNC_x%%", "BASTION_WAIT")
     request = ChannelRequest(ChannelKind.EXEC, b"true", None, tuple((name, "v") for name in sent))
-    assert [name for name, _ in _allowed_env(request, grant).env] == kept
+    assert [name for name, _ in _allowed(request, grant).env] == kept
 
 
 def test_roles_add_up() -> None:
