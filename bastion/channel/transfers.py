@@ -6,12 +6,13 @@ from bastion.channel.masks import build_masking
 from bastion.channel.requests import ChannelRequest
 from bastion.channel.services import Ruling
 from bastion.inspectors.transfer import TransferPipeline
+from bastion.masking.files import is_text
 from bastion.model import TRANSFERS, Action, ChannelKind, Grant, Verdict
 from bastion.policy.rules import CommandContext
 from bastion.policy.transfers import Files, transfer_rules
 from bastion.policy.understanding import literal
 from bastion.protocols.sftp import SFTPCodec
-from bastion.protocols.transfer import Binary, FileMasking, Operation
+from bastion.protocols.transfer import FileMasking, Operation
 
 
 def sftp_pipeline(ruling: Ruling, grant: Grant, request: ChannelRequest) -> TransferPipeline:
@@ -50,7 +51,7 @@ def file_masking(ruling: Ruling, grant: Grant) -> FileMasking | None:
     new = ruling.masking.file_masker
     if clear or masking.files == "pass" or new is None:
         return None
-    return FileMasking(new, Binary.REFUSE if masking.files == "refuse" else Binary.MASK)
+    return FileMasking(new, is_text) if masking.files == "refuse" else FileMasking(new)
 
 
 def cleaner(ruling: Ruling) -> Callable[[bytes], bytes]:

@@ -11,7 +11,7 @@ from bastion.protocols.sftp_packets import MAX_HANDLE, Code, Fields, Type, attri
 from bastion.protocols.sftp_reads import Answer, Step, UnmaskableError
 from bastion.protocols.sftp_requests import send_wish
 from bastion.protocols.sftp_state import EXTENSIONS, VERSION, Conversation, Pending, words
-from bastion.protocols.transfer import Binary, OperationDone, is_text
+from bastion.protocols.transfer import OperationDone
 
 _STATUS_ONLY = frozenset({Type.STATUS})
 _FITTING: dict[int, frozenset[Type]] = {
@@ -129,7 +129,7 @@ class Replies:
         assert wish is not None
         assert state.masking is not None
         block = bytes(data)
-        if state.masking.binary is Binary.REFUSE and not is_text(block):
+        if not state.masking.accepts(block):
             state.refuse_file(file, "it is not text, and only text may be downloaded here", request)
             return
         try:
