@@ -9,6 +9,7 @@ from functools import lru_cache
 
 from bastion.config import MaskingConfig
 from bastion.masking.detectors import ROWS
+from bastion.masking.files import FileMasker
 from bastion.masking.finder import Finder
 from bastion.masking.stream import StreamMasker
 from bastion.masking.styles import FixedStyle, Style, TagStyle
@@ -40,10 +41,10 @@ class MaskingPolicy:
 
 
     @property
-    def file_masker(self) -> Callable[[], StreamMasker] | None:
+    def file_masker(self) -> Callable[[], FileMasker] | None:
         """What makes a masker for one file, which keeps the file's length whatever the style; None as for `masker`."""
         finder = self._finder
-        return None if finder is None else lambda: StreamMasker(finder, FixedStyle(), interactive=False)
+        return None if finder is None else lambda: FileMasker(finder, FixedStyle(), interactive=False)
 
 
 def build_masker(
