@@ -53,6 +53,12 @@ def _eval(run: Context, call: Call) -> None:
     calls.code(run, call, calls.joined(words), state=call.state, io=call.io, what="eval")
 
 
+# Files the login shell reads anyway; what they hold is out of sight either way
+_STARTUP = frozenset(
+    {"~/.bashrc", "~/.profile", "~/.bash_profile", "~/.zshrc", "/etc/profile", "/etc/bash.bashrc", "/etc/os-release"}
+)
+
+
 def _source(run: Context, call: Call) -> None:
     words = call.arguments[1:] if call.arguments and call.arguments[0].text == "--" else call.arguments
     if not words:
@@ -66,7 +72,8 @@ def _source(run: Context, call: Call) -> None:
         calls.code(run, call, piped.text, state=call.state, io=call.io, what="sourced code")
         return
     origins = words[0].origins | (piped.origins if piped else frozenset())
-    run.doubt(run.code_reason(origins, Reason.SCRIPT_FILE), f"{call.name} {words[0].shown}")
+    if words[0].shown not in _STARTUP or "HOME" in call.state.variables:
+        run.doubt(run.code_reason(origins, Reason.SCRIPT_FILE), f"{call.name} {words[0].shown}")
     call.state.forget_variables()
     call.state.cwd = (ANYWHERE,)
     call.io.stdout.write_unknown(call.index)

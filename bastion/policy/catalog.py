@@ -23,6 +23,7 @@ class Program:
     words: bool = False
 
 
+# What a letter means differs between the subcommands of git, docker and kubectl: it may stand for any of the names
 _SPELLINGS = """
 rm
     r R recursive | f force | i interactive | I | d dir | v verbose | one-file-system | no-preserve-root |
@@ -123,6 +124,23 @@ rsync
     from0 | 4 ipv4 | 6 ipv6 | y fuzzy | J omit-link-times | O omit-dir-times | E executability | C
     cvs-exclude | F | I ignore-times | M remote-option | s protect-args secluded-args | 8 8-bit-output | B
     block-size | U atimes | N crtimes
+git
+    f force | d delete | a all | u set-upstream | q quiet | v verbose | n dry-run | m message | p patch
+docker
+    f force | v volume | e env | p publish | d detach | i interactive | t tty | u user | w workdir | a all | q quiet
+kubectl
+    f filename | n namespace | l selector | o output | k kustomize | A all-namespaces | R recursive | w watch
+    | c container | i stdin | t tty | p patch | e env
+systemctl
+    f force | q quiet | a all | l full | t type | s signal | n lines | r recursive
+apt
+    y yes assume-yes | q quiet | s simulate dry-run just-print | d download-only | f fix-broken | m ignore-missing
+helm
+    n namespace | f values | i install | a atomic
+npm
+    g global | D save-dev | f force | w workspace
+zfs
+    r | R | f
 """
 
 _VERBS = """

@@ -44,7 +44,7 @@ class _Builder:
         elif isinstance(piece.part, Unknown):
             self._current.append((piece.part, True))
             self._exists = True
-            if piece.split and piece.part.hole in {Hole.ANY, Hole.STAR}:
+            if piece.split and piece.part.hole in {Hole.ANY, Hole.STAR, Hole.NUMBERS}:
                 self._many = True
         elif piece.split and piece.part:
             self._split(piece.part)

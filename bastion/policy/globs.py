@@ -21,16 +21,20 @@ class Symbol(Enum):
     STAR = 1
     ONE_NAME = 2  # not a slash
     STAR_NAME = 3  # no slash
+    VISIBLE = 5  # one character, neither a slash nor a dot
+    BELOW = 6  # any text without `..` in it
     DIGITS = 4  # one or more of -0123456789
 
 
 Item = str | Symbol
-_LOOPS = frozenset({Symbol.STAR, Symbol.STAR_NAME, Symbol.DIGITS})
+_LOOPS = frozenset({Symbol.STAR, Symbol.BELOW, Symbol.STAR_NAME, Symbol.DIGITS})
 _HOLES = {
     Hole.ANY: Symbol.STAR,
+    Hole.BELOW: Symbol.BELOW,
     Hole.STAR: Symbol.STAR_NAME,
     Hole.ONE: Symbol.ONE_NAME,
     Hole.NUMBER: Symbol.DIGITS,
+    Hole.NUMBERS: Symbol.DIGITS,
 }
 
 
@@ -97,6 +101,8 @@ def _fits(one: Item, other: Item) -> bool:
             return True
         if one in {Symbol.ONE_NAME, Symbol.STAR_NAME}:
             return char != "/"
+        if one is Symbol.VISIBLE:
+            return char not in {"/", "."}
         return one is not Symbol.DIGITS or char in "-0123456789"
     assert isinstance(other, str)
     if len(one) > 1 and len(other) > 1:

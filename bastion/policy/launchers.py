@@ -7,7 +7,7 @@ from bastion.policy import calls, options, wrappers
 from bastion.policy.context import IO, NOTHING, Call, Context, Handler, Input, InputKind
 from bastion.policy.fields import merge
 from bastion.policy.state import State, Variable, unknown
-from bastion.policy.understanding import Reason, Word, literal
+from bastion.policy.understanding import Hole, Reason, Unknown, Word, literal
 
 MAX_ITEMS = 16  # runs of xargs that are followed one by one
 
@@ -84,8 +84,21 @@ def _xargs(run: Context, call: Call) -> None:
             _each_batch(run, call, words, text.split(), read)
             return
     else:
-        words = [*words, Word(unknown("…", stdin.origins).parts, many=True)]
+        below = _printed_below(run, stdin) if read.has("0", "null") else None
+        words = [*words, below or Word(unknown("…", stdin.origins).parts, many=True)]
     calls.start(run, call, words, io=IO(NOTHING, call.io.stdout))
+
+
+def _printed_below(run: Context, stdin: Input) -> Word | None:
+    """Return the words that `find START -print0` hands to `xargs -0`: paths below its only start point."""
+    if len(stdin.origins) != 1:
+        return None
+    argv = run.records[next(iter(stdin.origins))].command.argv
+    texts = [word.text for word in argv]
+    starts = _start_points(list(argv[1:]))
+    if texts[0] != "find" or texts[-1] != "-print0" or len(starts) != 1 or starts[0].many or None in texts:
+        return None
+    return Word(merge((*starts[0].parts, "/", Unknown(Hole.BELOW, "…"))), many=True)
 
 
 def _each_batch(run: Context, call: Call, words: list[Word], items: list[str], read: options.Options) -> None:
@@ -128,7 +141,10 @@ def _find(run: Context, call: Call) -> None:
                 end += 1
             found = Input(InputKind.PIPE)
             starts = _start_points(words)
-            inner = [_found(_substituted(word, "{}", found), starts) for word in words[place + 1 : end]]
+            inner = [
+                _found(_substituted(word, "{}", found), starts, _ending(words[:place]))
+                for word in words[place + 1 : end]
+            ]
             if words[end : end + 1] and words[end].text == "+":
                 inner[-1] = replace(inner[-1], many=True)
             state = call.state.copy()
@@ -151,11 +167,21 @@ def _start_points(words: list[Word]) -> list[Word]:
     return starts or [literal(".")]
 
 
-def _found(word: Word, starts: list[Word]) -> Word:
+def _found(word: Word, starts: list[Word], ending: str = "") -> Word:
     """Return a word that stands for a file found, which lies below the only start point."""
     if len(starts) == 1 and word.shown == "{}" and word.text is None and not starts[0].many:
-        return Word(merge((*starts[0].parts, "/", *unknown("…").parts)))
+        return Word(merge((*starts[0].parts, "/", Unknown(Hole.BELOW, "…"), ending)))
     return word
+
+
+def _ending(words: list[Word]) -> str:
+    """Return how the name of every file found ends, as `-name '*.py'` says; empty where that is not sure."""
+    texts = [word.text or "?" for word in words]
+    if set(texts) & {"-o", "-or", "!", "-not", ","} or texts.count("-name") != 1:
+        return ""
+    pattern = texts[texts.index("-name") + 1] if texts[-1] != "-name" else ""
+    plain = pattern[1:]
+    return plain if pattern[:1] == "*" and re.fullmatch(r"[\w.-]*", plain) else ""
 
 
 def _su(run: Context, call: Call) -> None:
@@ -218,7 +244,7 @@ _DOCKER_GLOBAL = """
     Dvc:H:l: config= context= debug host= log-level= tls tlscacert= tlscert= tlskey= tlsverify version help
 """
 _DOCKER_RUN = """
-    diPqta:c:e:h:l:m:p:u:v:w: add-host= annotation= attach= blkio-weight= blkio-weight-device= cap-add= cap-drop=
+    diPqtTa:c:e:h:l:m:p:u:v:w: add-host= annotation= attach= blkio-weight= blkio-weight-device= cap-add= cap-drop=
     cgroup-parent= cgroupns= cidfile= cpu-count= cpu-percent= cpu-period= cpu-quota= cpu-rt-period= cpu-rt-runtime=
     cpu-shares= cpus= cpuset-cpus= cpuset-mems= detach detach-keys= device= device-cgroup-rule= device-read-bps=
     device-read-iops= device-write-bps= device-write-iops= disable-content-trust=? dns= dns-opt= dns-option=

@@ -76,9 +76,19 @@ def _matches(stage: Stage, command: Command, *, certain: bool) -> bool:
     known = program((command.argv[0].text or "").rsplit("/", 1)[-1])
     arguments = _sorted(command, known)
     missing = [option for option in stage.options if not _has(option, arguments, known, command, certain=certain)]
-    if missing and (certain or not (arguments.wild or arguments.many or arguments.either)):
+    if missing and (certain or not _may_supply(missing, arguments)):
         return False
     return _operands(stage, command, arguments, known, missing=bool(missing), certain=certain)
+
+
+def _may_supply(missing: Sequence[OptionPattern], found: _Arguments) -> bool:
+    """Whether words that are not known may be the missing options: letters share one word, others need one each."""
+    if found.wild or found.many:
+        return True
+    words = [option.text for option in missing]
+    letters = any(not word.startswith("--") and word[1:].isalpha() for word in words)
+    others = sum(1 for word in words if word.startswith("--") or not word[1:].isalpha())
+    return len(found.either) >= others + letters
 
 
 def _program(stage: Stage, command: Command, *, certain: bool) -> bool:
@@ -169,7 +179,7 @@ def _path_fits(glob: Sequence[Item], word: Word, command: Command, *, certain: b
     if certain:
         absolute = [form for form in forms if form[:1] == ("/",)] or forms
         return bool(forms) and all(_accepts(glob, form, certain=True) for form in absolute)
-    return word.many or any(can_meet(glob, form) for form in forms)
+    return (word.many and not _is_tame(word)) or any(can_meet(glob, form) for form in forms)
 
 
 def _sorted(command: Command, known: Program | None) -> _Arguments:
@@ -196,7 +206,7 @@ def _sorted(command: Command, known: Program | None) -> _Arguments:
 def _uncertain(word: Word, result: _Arguments) -> None:
     first = word.parts[0] if word.parts else ""
     if word.many:
-        result.many = result.many or not _is_name(word)
+        result.many = result.many or not (_is_name(word) or _is_tame(word))
         result.operands.append(word)
     elif isinstance(first, str) and first.startswith("-"):
         name, equals, value = first.partition("=")
@@ -214,6 +224,11 @@ def _uncertain(word: Word, result: _Arguments) -> None:
         result.operands.append(word)
     if not result.operands[:-1] and (word.many or result.either):
         result.sure = False
+
+
+def _is_tame(word: Word) -> bool:
+    """Whether words of many are all of the form written: numbers, or paths below a directory."""
+    return not any(isinstance(part, Unknown) and part.hole in {Hole.ANY, Hole.STAR, Hole.ONE} for part in word.parts)
 
 
 def _is_name(word: Word) -> bool:
@@ -286,7 +301,7 @@ def _has_letter(letter: str, found: _Arguments, known: Program | None, *, certai
         wanted = known.synonyms[letter]
         given = {known.synonyms.get(other, other) for other in found.letters}
         return wanted in given or any(wanted in _canonical(name, known) for name in found.names)
-    return not certain and any(name[:1].lower() == letter.lower() for name in found.names)
+    return not certain and known is None and any(name[:1].lower() == letter.lower() for name in found.names)
 
 
 def _has_name(name: str, found: _Arguments, known: Program | None, *, certain: bool) -> bool:
@@ -295,7 +310,7 @@ def _has_name(name: str, found: _Arguments, known: Program | None, *, certain: b
     if known is not None and (wanted := _canonical(name, known)) and (name in known.known or len(wanted) > 1):
         given = {known.synonyms.get(letter, letter) for letter in found.letters}
         return bool(wanted & given) or any(wanted & _canonical(other, known) for other in found.names)
-    return not certain and any(letter.lower() == name[:1].lower() for letter in found.letters)
+    return not certain and known is None and any(letter.lower() == name[:1].lower() for letter in found.letters)
 
 
 def _operands(
@@ -340,8 +355,10 @@ def _repeats(word: Word) -> bool:
 
 
 def _fits(operand: OperandPattern, word: Word, command: Command, *, certain: bool) -> bool:
-    if word.many:
+    if word.many and not _is_tame(word):
         return not certain and (not _is_name(word) or _slashless(operand))
+    if word.many and certain:
+        return False
     symbols = word_symbols(word)
     if not certain:
         if can_meet(operand.glob, symbols):

@@ -19,9 +19,11 @@ _HOMES: tuple[tuple[Part, ...], ...] = (("/root",), ("/home/", Unknown(Hole.STAR
 def spellings(word: Word, directories: Sequence[Word]) -> list[tuple[Item, ...]]:
     """Return what a word can mean as a path, relative ones read in each of the directories as well."""
     results: dict[tuple[Item, ...], None] = {}
-    for parts in itertools.islice(_located(word, directories), MAX_SPELLINGS):
-        for symbols in _normalised(parts):
-            results[symbols] = None
+    for place, parts in enumerate(itertools.islice(_located(word, directories), MAX_SPELLINGS)):
+        # a relative path is read in the directories known; without any, `..` may lead anywhere
+        as_written = place == 0 and bool(directories)
+        for choice in _parent_choices(parts):
+            results[_normalise(choice, as_written=as_written)] = None
     return list(results)
 
 
@@ -41,10 +43,6 @@ def _located(word: Word, directories: Sequence[Word]) -> Iterable[tuple[Part, ..
         yield from _located(Word(merge((*directory.parts, "/", *parts))), ())
 
 
-def _normalised(parts: Sequence[Part]) -> list[tuple[Item, ...]]:
-    return [_normalise(choice) for choice in _parent_choices(parts)]
-
-
 def _parent_choices(parts: Sequence[Part]) -> list[Sequence[Part]]:
     """Return the parts, and again with `.*` read as `..`, which older shells do."""
     for place, part in enumerate(parts[:-1]):
@@ -56,15 +54,15 @@ def _parent_choices(parts: Sequence[Part]) -> list[Sequence[Part]]:
     return [parts]
 
 
-def _normalise(parts: Sequence[Part]) -> tuple[Item, ...]:
+def _normalise(parts: Sequence[Part], *, as_written: bool) -> tuple[Item, ...]:
     symbols = word_symbols(Word(tuple(parts)))
     if Symbol.STAR in symbols:
         last = len(symbols) - 1 - symbols[::-1].index(Symbol.STAR)
-        return (Symbol.STAR, *_components(symbols[last + 1 :], rooted=False, open_start=True))
-    return tuple(_components(symbols, rooted=symbols[:1] == ("/",), open_start=False))
+        return (Symbol.STAR, *_components(symbols[last + 1 :], rooted=False, open_start=True, widen=True))
+    return tuple(_components(symbols, rooted=symbols[:1] == ("/",), open_start=False, widen=not as_written))
 
 
-def _components(symbols: Sequence[Item], *, rooted: bool, open_start: bool) -> Sequence[Item]:
+def _components(symbols: Sequence[Item], *, rooted: bool, open_start: bool, widen: bool) -> Sequence[Item]:
     kept: list[tuple[Item, ...]] = []
     above = 0
     pieces = _split(symbols)
@@ -74,22 +72,33 @@ def _components(symbols: Sequence[Item], *, rooted: bool, open_start: bool) -> S
         elif piece in {(), (".",)}:
             continue
         elif piece == (".", "."):
-            if kept and not (open_start and len(kept) == 1):
+            if kept and kept[-1] != (".", ".") and not (open_start and len(kept) == 1):
                 kept.pop()
             elif open_start:
                 return ()
+            elif not rooted and not widen:
+                kept.append(piece)
             else:
                 above += not rooted
-        elif all(item is Symbol.STAR_NAME for item in piece):
-            kept.append((Symbol.ONE_NAME, Symbol.STAR_NAME))  # a pattern stands for at least one character
         else:
-            kept.append(piece)
+            kept.append(_visible(piece))
     if above:
         # above a directory that is not known: could be anywhere
         return (Symbol.STAR, *_joined(kept, "/" if kept else ""))
     if rooted:
         return ("/", *_joined(kept, ""))
     return _joined(kept, "") or (".",)
+
+
+def _visible(piece: tuple[Item, ...]) -> tuple[Item, ...]:
+    """Return a name with the pattern at its start read as the shell does: it stands for no hidden file, nor nothing."""
+    if piece[0] is Symbol.BELOW:
+        return (Symbol.ONE_NAME, *piece)
+    if piece[0] is Symbol.ONE_NAME:
+        return (Symbol.VISIBLE, *piece[1:])
+    if piece[0] is Symbol.STAR_NAME and (len(piece) == 1 or piece[1] == "." or isinstance(piece[1], Symbol)):
+        return (Symbol.VISIBLE, *piece)
+    return piece
 
 
 def _split(symbols: Sequence[Item]) -> list[tuple[Item, ...]]:

@@ -141,4 +141,5 @@ def _option(word: str) -> OptionPattern:
 
 
 def _operand(word: str) -> OperandPattern:
-    return OperandPattern(compile_glob(normal_pattern(word)), "/" in word or word in {".", "..", "~"}, word == "**")
+    path = ("/" in word and "://" not in word) or word in {".", "..", "~"}
+    return OperandPattern(compile_glob(normal_pattern(word) if path else word), path, word == "**")

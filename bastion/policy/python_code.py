@@ -56,7 +56,7 @@ _NODES = (
     *(ast.ListComp, ast.GeneratorExp, ast.DictComp, ast.SetComp, ast.comprehension, ast.Assign, ast.AugAssign),
     *(ast.For, ast.While, ast.If, ast.Starred, ast.keyword, ast.Load, ast.Store, ast.operator, ast.unaryop),
     *(ast.boolop, ast.cmpop, ast.Pass, ast.Break, ast.Continue, ast.Lambda, ast.arguments, ast.Try),
-    *(ast.ExceptHandler, ast.Assert, ast.Raise),
+    *(ast.alias, ast.ExceptHandler, ast.Assert, ast.Raise),
 )
 
 

@@ -10,7 +10,7 @@ from bastion.policy import arithmetic, calls, conditions, declarations, redirect
 from bastion.policy.context import IO, NOTHING, Context, Input, InputKind, Output
 from bastion.policy.state import State, is_number, join, merge_directories, number, unknown
 from bastion.policy.tree import Node
-from bastion.policy.understanding import Reason, Word
+from bastion.policy.understanding import Hole, Reason, Unknown, Word
 
 MAX_TURNS = 24  # turns of a loop over known words; more are taken as one turn with an unknown word
 _FIXPOINT = 5
@@ -210,7 +210,12 @@ def _each(run: Context, node: Node, name: str, items: list[Word], state: State, 
 
 def _any_of(items: Sequence[Word], name: str, origins: frozenset[int]) -> Word:
     """Return a word that is any of the items: a number if all are."""
-    return number("$" + name) if all(is_number(word) for word in items) else unknown("$" + name, origins)
+    numbers = all(is_number(Word(word.parts)) or _is_numbers(word) for word in items)
+    return number("$" + name) if numbers else unknown("$" + name, origins)
+
+
+def _is_numbers(word: Word) -> bool:
+    return all(isinstance(part, Unknown) and part.hole is Hole.NUMBERS for part in word.parts) and bool(word.parts)
 
 
 def _turn(run: Context, state: State, body: Callable[[State], None]) -> list[State]:

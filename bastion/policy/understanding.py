@@ -13,7 +13,9 @@ class Hole(StrEnum):
     """What kind of text stands where the text itself is not known."""
 
     ANY = "any"  # anything, even nothing
+    BELOW = "below"  # a path that goes further down, as `find` prints it
     NUMBER = "number"  # digits, perhaps with a sign
+    NUMBERS = "numbers"  # any amount of them, with blanks between
     STAR = "star"  # a file name pattern's `*`: anything without a slash
     ONE = "one"  # a file name pattern's `?` or `[...]`: one character, not a slash
     PIPE = "pipe"  # the name of a `<(...)`: /dev/fd/ and a number

@@ -16,10 +16,11 @@ from bastion.policy.understanding import Hole, Reason, Unknown, Word, literal
 
 MAX_PARTS = 8  # parts of a partly known output that are kept apart
 
+_PATTERNS = frozenset({"dotglob", "globstar", "nullglob", "extglob", "nocaseglob", "globasciiranges"})
 _ASSIGNED_TILDE = re.compile(r"[A-Za-z_]\w*=(?=~)")
 
 # Programs whose output is a number and nothing else, with the option that makes it so ("" for none)
-_NUMBER_PRINTERS = {"wc": "", "nproc": "", "grep": "c", "id": "u", "expr": "", "date": "+%s", "seq": "", "pgrep": ""}
+_NUMBER_PRINTERS = {"wc": "", "nproc": "", "grep": "c", "id": "u", "expr": "", "date": "+%s", "seq": "", "pgrep": "c"}
 
 
 def fields(run: Context, words: Sequence[Node], state: State, io: IO) -> list[Word]:
@@ -31,9 +32,18 @@ def fields(run: Context, words: Sequence[Node], state: State, io: IO) -> list[Wo
             if parts is None:
                 result.append(Word(unknown("{…}").parts, many=True))
                 continue
-            pieces = _pieces(run, parts, state, io)
-            result.extend(assemble(pieces, state.separators))
+            made = assemble(_pieces(run, parts, state, io), state.separators)
+            result.extend(made if _PATTERNS.isdisjoint(state.options) else map(_widened, made))
     return result
+
+
+def _widened(word: Word) -> Word:
+    """Return a word whose file name patterns may match hidden files, several levels or nothing (`shopt`)."""
+    parts = [
+        Unknown(Hole.ANY, part.shown) if isinstance(part, Unknown) and part.hole in {Hole.STAR, Hole.ONE} else part
+        for part in word.parts
+    ]
+    return Word(tuple(parts), word.many or tuple(parts) != word.parts)
 
 
 def single(run: Context, word: Node | None, state: State, io: IO, *, assignment: bool = False) -> Word:
@@ -201,6 +211,8 @@ def _captured(run: Context, output: Output, shown: str) -> Word:
     origins = frozenset(output.origins) | word.origins
     if len(output.origins) == 1 and len(word.parts) == 1 and _prints_number(run, next(iter(origins))):
         return number(shown)
+    if len(output.origins) == 1 and len(word.parts) == 1 and _prints_numbers(run, next(iter(origins))):
+        return Word((Unknown(Hole.NUMBERS, shown),))
     if len(word.parts) > MAX_PARTS:
         return unknown(shown, origins)
     parts = [
@@ -210,6 +222,14 @@ def _captured(run: Context, output: Output, shown: str) -> Word:
     if isinstance(parts[-1], str):
         parts[-1] = parts[-1].rstrip("\n")
     return Word(merge(parts))
+
+
+def _prints_numbers(run: Context, index: int) -> bool:
+    """Whether a command prints process numbers, any number of them."""
+    argv = [word.text for word in run.records[index].command.argv]
+    name = (argv[0] or "").rsplit("/", 1)[-1]
+    listing = any(str(option).startswith(("-l", "-a", "--list")) for option in argv[1:])
+    return (name in {"pgrep", "pidof"} and not listing and None not in argv) or (name == "lsof" and "-t" in argv)
 
 
 def _prints_number(run: Context, index: int) -> bool:

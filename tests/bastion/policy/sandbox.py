@@ -20,8 +20,8 @@ false printf echo date expr sleep sort uniq cut rev sed mkdir touch mkfifo nproc
 # Programs that only leave a trace
 _STUBS = """
 rm ls cp mv chmod chown dd mkfs.ext4 curl wget git docker kubectl systemctl apt-get python3 perl psql mysql ssh tar
-rsync kill pkill reboot shutdown id whoami uname ps df du make npm nc su doas crontab useradd shred vim awk iptables ln stat
-hostname journalctl a b c ab x y z foo bar watch sudo busybox sh
+rsync kill pkill reboot shutdown id whoami uname ps df du make npm nc su doas crontab useradd shred vim awk iptables ln
+stat hostname journalctl a b c ab x y z foo bar watch sudo busybox sh
 """
 _SCRIPT = r"""#!/real/dash
 name=${0##*/}
