@@ -8,40 +8,70 @@ from bastion.channel.services import Ruling
 from bastion.inspectors.transfer import TransferPipeline
 from bastion.masking.files import is_text
 from bastion.model import TRANSFERS, Action, ChannelKind, Grant, Verdict
+from bastion.policy.copying import Copy
 from bastion.policy.rules import CommandContext
 from bastion.policy.transfers import Files, transfer_rules
 from bastion.policy.understanding import literal
+from bastion.protocols.scp import RsyncCodec, SCPCodec
 from bastion.protocols.sftp import SFTPCodec
-from bastion.protocols.transfer import FileMasking, Operation
+from bastion.protocols.transfer import FileMasking, Operation, TransferCodec, shown
+
+ROLES = "roles"
+"""Named in the place of a rule where no role grants what is asked for."""
+
+MASKING = "masking"
+"""Named in the place of a rule where what is asked for can't be masked."""
 
 
 def sftp_pipeline(ruling: Ruling, grant: Grant, request: ChannelRequest) -> TransferPipeline:
     """Return the pipeline of an sftp channel; whether it opens at all is asked first."""
-    return TransferPipeline(
-        SFTPCodec(file_masking(ruling, grant)),
-        build_masking(ruling, grant, terminal=False),
-        rights(grant),
-        judge(ruling, grant, request.kind, grant.default),
-        cleaner(ruling),
-        request.command,
-    )
+    codec = SFTPCodec(file_masking(ruling, grant))
+    return _pipeline(codec, ruling, grant, request, request.command, grant.default)
+
+
+def copy_pipeline(ruling: Ruling, grant: Grant, request: ChannelRequest, copy: Copy) -> TransferPipeline:
+    """Return the pipeline of an exec channel whose command copies files, and was allowed."""
+    uploads = ChannelKind.DOWNLOAD not in copy.ways
+    codec: TransferCodec
+    if copy.program == "sftp":
+        codec = SFTPCodec(file_masking(ruling, grant))
+    elif copy.program == "scp":
+        base = copy.paths[0].shown if copy.paths else "."
+        codec = SCPCodec(uploads=uploads, base=base, recursive=copy.tree, masking=file_masking(ruling, grant))
+    else:
+        codec = RsyncCodec(uploads=uploads, paths=" ".join(shown(path) for path in copy.shown))
+    # The command as a whole was decided, so that only rules on files are left.
+    return _pipeline(codec, ruling, grant, request, None, Action.ALLOW)
+
+
+def judge_copy(ruling: Ruling, grant: Grant, copy: Copy) -> Verdict:
+    """Return what roles, masking and rules say of a command that copies files, besides the rules on commands."""
+    if missing := copy.ways - rights(grant):
+        return _not_granted(missing)
+    masked = file_masking(ruling, grant)
+    if masked is not None and copy.program == "rsync" and ChannelKind.DOWNLOAD in copy.ways:
+        return Verdict(Action.DENY, MASKING, "what rsync downloads can't be masked; use sftp or scp")
+    if masked is not None and copy.program == "scp" and ChannelKind.DOWNLOAD in copy.ways:
+        if ruling.config.masking.files == "refuse":
+            return Verdict(Action.DENY, MASKING, "only sftp can tell text from what may not be downloaded; use sftp")
+    if not copy.paths:
+        return Verdict(Action.ALLOW)
+    # scp names each file below a folder, and is asked about each; rsync does not.
+    tree = copy.tree and copy.program != "scp"
+    files = Files(copy.ways, copy.paths, copy.directories, tree=tree)
+    return transfer_rules(ruling.config.rules).decide(_context(ruling, grant, ChannelKind.EXEC), files, Action.ALLOW)
+
+
+def allows_copy(ruling: Ruling, grant: Grant, copy: Copy) -> bool:
+    """Whether rules allow the files of a command by name, so that the default does not matter."""
+    files = Files(copy.ways, copy.paths, copy.directories, tree=copy.tree)
+    context = _context(ruling, grant, ChannelKind.EXEC)
+    return copy.plain and bool(copy.paths) and transfer_rules(ruling.config.rules).allows(context, files)
 
 
 def rights(grant: Grant) -> frozenset[ChannelKind]:
     """Return which ways files may go."""
     return frozenset(kind for kind in TRANSFERS if grant.opens(kind))
-
-
-def judge(ruling: Ruling, grant: Grant, kind: ChannelKind, default: Action) -> Callable[[Operation], Verdict]:
-    """Return what the rules say of operations on a channel of this kind."""
-    rules = transfer_rules(ruling.config.rules)
-    context = CommandContext(grant.identity, ruling.config.targets[grant.target], grant.login, kind)
-
-    def decide(operation: Operation) -> Verdict:
-        files = Files(operation.needs, tuple(literal(path) for path in operation.paths), tree=operation.tree)
-        return rules.decide(context, files, default)
-
-    return decide
 
 
 def file_masking(ruling: Ruling, grant: Grant) -> FileMasking | None:
@@ -54,7 +84,39 @@ def file_masking(ruling: Ruling, grant: Grant) -> FileMasking | None:
     return FileMasking(new, is_text) if masking.files == "refuse" else FileMasking(new)
 
 
-def cleaner(ruling: Ruling) -> Callable[[bytes], bytes]:
+def _pipeline(
+    codec: TransferCodec,
+    ruling: Ruling,
+    grant: Grant,
+    request: ChannelRequest,
+    question: bytes | None,
+    default: Action,
+) -> TransferPipeline:
+    masking = build_masking(ruling, grant, terminal=False)
+    return TransferPipeline(codec, masking, _judge(ruling, grant, request.kind, default), _cleaner(ruling), question)
+
+
+def _judge(ruling: Ruling, grant: Grant, kind: ChannelKind, default: Action) -> Callable[[Operation], Verdict]:
+    rules, context, granted = transfer_rules(ruling.config.rules), _context(ruling, grant, kind), rights(grant)
+
+    def decide(operation: Operation) -> Verdict:
+        if missing := operation.needs - granted:
+            return _not_granted(missing)
+        files = Files(operation.needs, tuple(literal(path) for path in operation.paths), tree=operation.tree)
+        return rules.decide(context, files, default)
+
+    return decide
+
+
+def _context(ruling: Ruling, grant: Grant, kind: ChannelKind) -> CommandContext:
+    return CommandContext(grant.identity, ruling.config.targets[grant.target], grant.login, kind)
+
+
+def _not_granted(missing: frozenset[ChannelKind]) -> Verdict:
+    return Verdict(Action.DENY, ROLES, f"{' and '.join(sorted(missing))} is not granted to you here")
+
+
+def _cleaner(ruling: Ruling) -> Callable[[bytes], bytes]:
     """Return what masks a line of the recording."""
 
     def clean(line: bytes) -> bytes:

@@ -32,7 +32,7 @@ from bastion.inspectors.actions import (
 from bastion.inspectors.mask import Masking
 from bastion.inspectors.messages import STATUS, visible, wording
 from bastion.model import Action as Ruled
-from bastion.model import ChannelKind, Stream, Verdict
+from bastion.model import Stream, Verdict
 from bastion.protocols.transfer import (
     Asked,
     FileDone,
@@ -68,8 +68,7 @@ class TransferPipeline:
     ----------
     codec: reads the channel's protocol.
     masking: the maskers of its stderr; files are masked by the codec.
-    rights: the kinds of channel that are granted, of which UPLOAD and DOWNLOAD count.
-    judge: what the rules say of an operation.
+    judge: what roles and rules say of an operation.
     clean: masks a line for the recording.
     question: what is asked about before anything opens; None where that is settled.
     """
@@ -78,14 +77,12 @@ class TransferPipeline:
         self,
         codec: TransferCodec,
         masking: Masking,
-        rights: frozenset[ChannelKind],
         judge: Callable[[Operation], Verdict],
         clean: Callable[[bytes], bytes],
         question: bytes | None,
     ) -> None:
         self._codec = codec
         self._masking = masking
-        self._rights = rights
         self._judge = judge
         self._clean = clean
         self._question = question
@@ -229,11 +226,6 @@ class TransferPipeline:
 
     def _decide(self, asked: Asked, now: float) -> list[Action]:
         operation = asked.operation
-        if missing := operation.needs - self._rights:
-            kinds = " and ".join(sorted(missing))
-            facts = {"operation": operation.line, "why": f"no role grants {kinds}"}
-            refused = self._refuse(asked, f"bastion: {kinds} is not open to you here")
-            return [Journal(EventType.ACCESS_DENIED, facts), *refused]
         verdict = self._judge(operation)
         if verdict.action is Ruled.ALLOW:
             return self._allow(asked, now)
@@ -274,6 +266,8 @@ class TransferPipeline:
         }
         if done.offset:
             facts["offset"] = done.offset
+        if done.detail:
+            facts["detail"] = done.detail
         words = ["get" if done.verb is Verb.DOWNLOAD else "put", shown(done.path), f"{done.size} bytes"]
         if done.offset:
             words.append(f"from {done.offset}")

@@ -88,7 +88,7 @@ class FileDone:
 
     `size` counts the bytes transferred, from `offset` on; `sha256` is theirs as the target has them, None where they
     did not come in order (`random`). `complete`: a download reached the end of the file from its beginning. `result`
-    is "ok" or says what failed. `masked` counts values by type.
+    is "ok" or says what failed. `masked` counts values by type. `detail` says where the numbers are of another kind.
     """
 
     verb: Verb
@@ -100,6 +100,7 @@ class FileDone:
     complete: bool = False
     result: str = "ok"
     masked: Mapping[str, int] | None = None
+    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)
