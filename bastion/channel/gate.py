@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from bastion.channel.requests import ChannelRequest
 from bastion.channel.services import Services
+from bastion.channel.transfers import allows_copy, judge_copy
 from bastion.inspectors.actions import (
     Allowed,
     Decision,
@@ -15,8 +16,9 @@ from bastion.inspectors.actions import (
     Waiting,
     Withdrawn,
 )
-from bastion.model import FORWARDS, Action, ChannelKind, Grant, Verdict, rfc3339
-from bastion.policy.rules import CommandContext
+from bastion.model import FORWARDS, Action, ChannelKind, Grant, Verdict, rfc3339, strictest
+from bastion.policy.copying import Copy, copies, may_copy
+from bastion.policy.rules import BY_DEFAULT, CommandContext
 from bastion.policy.transfers import transfer_rules
 from bastion.policy.understanding import Opaque, Reason, Understanding
 from bastion.store.base import ApprovalRow, ApprovalState
@@ -37,6 +39,7 @@ class Gate:
         self._grant = grant
         self._request = request
         self._pending: str | None = None
+        self._copy: Copy | None = None
 
     async def judge(self, command: bytes) -> Verdict:
         """Return what the rules say of these exact bytes."""
@@ -46,7 +49,8 @@ class Gate:
         default = self._grant.default
         if self._request.kind is ChannelKind.SFTP:
             return transfer_rules(self._ruling.config.rules).opening(context, default)
-        if default is Action.ALLOW and not rules.applies(context):
+        copying = self._request.kind is ChannelKind.EXEC and may_copy(command)
+        if default is Action.ALLOW and not rules.applies(context) and not copying:
             return Verdict(Action.ALLOW)
         if self._request.kind is ChannelKind.SHELL:
             understanding = A_SHELL
@@ -54,12 +58,23 @@ class Gate:
             understanding = A_FORWARD
         else:
             understanding = await self._services.reader.understand(command)
-        return rules.decide(context, understanding, command, default)
+        verdict = rules.decide(context, understanding, command, default)
+        return self._judge_copies(verdict, copies(understanding)) if copying else verdict
+
+    def _judge_copies(self, verdict: Verdict, found: list[Copy]) -> Verdict:
+        """Return the stricter of what the rules say of a command and of the files it copies; note a plain copy."""
+        if len(found) == 1 and found[0].plain:
+            self._copy = found[0]
+        if found and verdict.rule == BY_DEFAULT and all(allows_copy(self._ruling, self._grant, c) for c in found):
+            verdict = Verdict(Action.ALLOW)
+        verdicts = [verdict, *(judge_copy(self._ruling, self._grant, copy) for copy in found)]
+        worst = strictest(one.action for one in verdicts)
+        return next(one for one in verdicts if one.action is worst)
 
     async def settle(self, command: bytes, verdict: Verdict, tell: Callable[[Decision], None]) -> Decision:
         """Turn a verdict into a final decision; `tell` is called with `Waiting` before people are waited for."""
         if verdict.action is Action.ALLOW:
-            return Allowed()
+            return Allowed(self._copy)
         if verdict.action is Action.DENY:
             return DeniedByRule(verdict.rule, verdict.reason)
         # The request outlives the client's wait by as much again: "still open" must be true when it is said.
@@ -100,4 +115,4 @@ class Gate:
 
     async def _use(self, row: ApprovalRow) -> Decision:
         used = await self._services.approvals.use(row.digest)
-        return Allowed() if used is not None else Lapsed(row.id)
+        return Allowed(self._copy) if used is not None else Lapsed(row.id)

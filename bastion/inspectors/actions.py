@@ -9,6 +9,7 @@ from enum import Enum
 
 from bastion.audit import EventType
 from bastion.model import Stream, Verdict
+from bastion.policy.copying import Copy
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +94,9 @@ Action = Save | Send | End | Ask | Settle | Journal | Read | Open | WakeAt | Wit
 
 @dataclass(frozen=True, slots=True)
 class Allowed:
-    """Decision: the command may run, by rule or by an approval."""
+    """Decision: the command may run, by rule or by an approval. `copy` is set where it does nothing but copy files."""
+
+    copy: Copy | None = None
 
 
 @dataclass(frozen=True, slots=True)

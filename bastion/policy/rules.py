@@ -20,6 +20,9 @@ from bastion.policy.sql import StatementFacts, facts, satisfies
 from bastion.policy.understanding import Understanding
 from bastion.selectors import selects
 
+BY_DEFAULT = "default"
+"""The name verdicts give as their rule where none decided."""
+
 NOBODY = "no rule allows it, and no approvers are configured; add a rule with approvers, or an allow rule"
 
 

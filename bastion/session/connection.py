@@ -20,11 +20,12 @@ from bastion.channel.masks import build_masking
 from bastion.channel.relay import Relay
 from bastion.channel.requests import ChannelRequest
 from bastion.channel.services import Ruling, Services
-from bastion.channel.transfers import sftp_pipeline
+from bastion.channel.transfers import copy_pipeline, sftp_pipeline
 from bastion.errors import AccessDenied, UnavailableError
 from bastion.inspectors.base import ChannelPipeline
 from bastion.inspectors.messages import visible
 from bastion.inspectors.pipeline import Pipeline
+from bastion.inspectors.switch import SwitchingPipeline
 from bastion.model import Action, ChannelKind, Grant, Identity
 from bastion.protocols.base import Codec
 from bastion.protocols.exec import ExecCodec
@@ -152,7 +153,10 @@ def pipeline_for(ruling: Ruling, grant: Grant, request: ChannelRequest) -> Chann
         return sftp_pipeline(ruling, grant, request)
     terminal = request.terminal is not None
     masking = build_masking(ruling, grant, terminal=terminal)
-    return Pipeline(codec_for(request, grant), masking, terminal=terminal, record_input=not terminal)
+    plain = Pipeline(codec_for(request, grant), masking, terminal=terminal, record_input=not terminal)
+    if request.kind is not ChannelKind.EXEC or terminal:
+        return plain
+    return SwitchingPipeline(plain, lambda copy: copy_pipeline(ruling, grant, request, copy), request.command)
 
 
 def codec_for(request: ChannelRequest, grant: Grant) -> Codec:
