@@ -6,6 +6,7 @@ file are relative to the file's folder; the dataclasses hold absolute ones.
 
 from dataclasses import dataclass, field
 from datetime import timedelta
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 
 from bastion import environment
@@ -114,10 +115,34 @@ class Credential:
 
 
 @dataclass(frozen=True, slots=True)
+class Algorithms:
+    """What a target is offered after the bastion's own algorithms, by SSH's names; for old devices.
+
+    `host_keys` are signatures the host may prove itself with, `signatures` those of the bastion's own key.
+    """
+
+    kex: tuple[str, ...] = ()
+    ciphers: tuple[str, ...] = ()
+    macs: tuple[str, ...] = ()
+    host_keys: tuple[str, ...] = ()
+    signatures: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Via:
+    """The gateway before a target: another ssh target, and the login there. It may have a gateway itself."""
+
+    login: str
+    target: "Target"
+
+
+@dataclass(frozen=True, slots=True)
 class Target:
     """`[targets.NAME]`. `host_keys` and `host_cas` are OpenSSH public key lines; an ssh target has at least one.
 
-    `tls` is for http and kubernetes targets: whether the address was written as https://.
+    `tls` is for http and kubernetes targets: whether the address was written as https://. `pattern` is the glob that
+    names a pattern, and from then on each target made of it; the host of a pattern's own address holds `{name}`.
+    `networks` are the only ones a name of a pattern may lead to; without any, all but this machine and its link.
     """
 
     name: str
@@ -130,6 +155,10 @@ class Target:
     database: str = ""
     tls: bool = False
     default: Action = Action.ALLOW
+    via: Via | None = None
+    algorithms: Algorithms = Algorithms()
+    pattern: str = ""
+    networks: tuple[IPv4Network | IPv6Network, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,7 +249,11 @@ class RetentionConfig:
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """All of bastion.toml. `path` is the file; `warnings` are findings that do not stop the start, one line each."""
+    """All of bastion.toml. `path` is the file; `warnings` are findings that do not stop the start, one line each.
+
+    `patterns` are the targets that are named by globs, the most specific first. `bastion.instances` finds a target by
+    its name among both.
+    """
 
     path: Path
     store: StoreConfig
@@ -228,6 +261,7 @@ class Config:
     certificates: CertificateConfig = field(default_factory=CertificateConfig)
     issuers: dict[str, Issuer] = field(default_factory=dict)
     targets: dict[str, Target] = field(default_factory=dict)
+    patterns: tuple[Target, ...] = ()
     roles: dict[str, Role] = field(default_factory=dict)
     rules: tuple[Rule, ...] = ()
     masking: MaskingConfig = field(default_factory=MaskingConfig)

@@ -5,9 +5,10 @@ Nothing here stops a start. Pure: it reads a `Config` that has no findings and a
 
 from collections.abc import Iterable
 
-from bastion.config import Config, Role, Rule, Selector
+from bastion.config import Config, Role, Rule, Selector, Target
 from bastion.config_table import Findings, join
 from bastion.config_values import is_glob, quoted, suggestion
+from bastion.instances import NAME, every, instance
 from bastion.masking.detectors import ROWS
 from bastion.model import Action, ControlRight, strictest
 from bastion.selectors import channels_on, selects
@@ -20,8 +21,9 @@ def check(config: Config, findings: Findings) -> None:
     for role in config.roles.values():
         _check_role(role, config, findings)
     _check_reach(config, findings)
+    _check_patterns(config, findings)
     _check_detectors(config, findings)
-    defaults = [role.default for role in config.roles.values()] + [target.default for target in config.targets.values()]
+    defaults = [role.default for role in config.roles.values()] + [target.default for target in every(config)]
     guarded = strictest(defaults) is not Action.ALLOW
     for index, rule in enumerate(config.rules):
         path = f"rules[{index}]"
@@ -45,7 +47,7 @@ def _check_role(role: Role, config: Config, findings: Findings) -> None:
     _check_selectors(f"{path}.targets", role.targets, config, findings)
     if role.request is not None:
         _check_approvers(f"{path}.request", role.request.approvers, config, findings)
-    if role.control or any(channels_on(role, target) for target in config.targets.values()):
+    if role.control or any(channels_on(role, target) for target in every(config)):
         return
     missing = [key for key in ("targets", "logins", "channels") if not getattr(role, key)]
     hint = f"; it names no {' and no '.join(missing)}" if missing else ""
@@ -53,11 +55,36 @@ def _check_role(role: Role, config: Config, findings: Findings) -> None:
 
 
 def _check_reach(config: Config, findings: Findings) -> None:
-    for name, target in config.targets.items():
-        if not any(channels_on(role, target) for role in config.roles.values()):
+    targets = list(every(config))
+    needed = set(_gateways(targets))
+    for target in targets:
+        if any(channels_on(role, target) for role in config.roles.values()):
+            needed.update((target.name, target.pattern))
+    for name in [*config.targets, *(pattern.name for pattern in config.patterns)]:
+        if name not in needed:
             findings.warn(
                 join("targets", name), "no role reaches it; name it in the targets of a role with logins and channels"
             )
+
+
+def _gateways(targets: Iterable[Target]) -> Iterable[str]:
+    for target in targets:
+        if target.via is not None:
+            yield target.via.target.name
+            yield from _gateways([target.via.target])
+
+
+def _check_patterns(config: Config, findings: Findings) -> None:
+    """Warn where a pattern is a second way to the host of a target that has rules and roles of its own."""
+    for pattern in config.patterns:
+        before, after = pattern.address.host.split(NAME)
+        for target in config.targets.values():
+            host = target.address.host
+            name = host.removeprefix(before).removesuffix(after)
+            made = instance(pattern, name)
+            if made is not None and made.address == target.address and name not in config.targets:
+                path, rest = join("targets", pattern.name), "where it goes by another name and other roles and rules"
+                findings.warn(path, f"matches {quoted(name)}, the address of {join('targets', target.name)}, {rest}")
 
 
 def _check_detectors(config: Config, findings: Findings) -> None:
@@ -68,7 +95,7 @@ def _check_detectors(config: Config, findings: Findings) -> None:
 
 
 def _check_selectors(path: str, selectors: Iterable[Selector], config: Config, findings: Findings) -> None:
-    labels = {label for target in config.targets.values() for label in target.labels}
+    labels = {label for target in every(config) for label in target.labels}
     keys = {key for key, _ in labels}
     for selector in selectors:
         for key, value in selector.labels:
@@ -77,7 +104,7 @@ def _check_selectors(path: str, selectors: Iterable[Selector], config: Config, f
             elif (key, value) not in labels:
                 values = [known for owner, known in labels if owner == key]
                 findings.warn(path, f"no target has {key} = {quoted(value)}{suggestion(value, values)}")
-        if is_glob(selector.name) and not any(selects([selector], target) for target in config.targets.values()):
+        if is_glob(selector.name) and not any(selects([selector], target) for target in every(config)):
             findings.warn(path, f"no target's name matches {quoted(selector.name)}")
 
 

@@ -1,10 +1,10 @@
 """Reads the sections of bastion.toml that name targets: `[roles.NAME]` and `[[rules]]`."""
 
-from collections.abc import Collection
+from collections.abc import Mapping
 from datetime import timedelta
 
 from bastion import environment
-from bastion.config import SQL_STATEMENTS, AccessRequestConfig, Role, Rule, Selector, SQLCondition
+from bastion.config import SQL_STATEMENTS, AccessRequestConfig, Role, Rule, Selector, SQLCondition, Target
 from bastion.config_table import Reader, Table
 from bastion.config_values import (
     BadValueError,
@@ -27,6 +27,7 @@ from bastion.config_values import (
     text,
     word,
 )
+from bastion.instances import instance
 from bastion.model import TRANSFERS, Action, ChannelKind, ControlRight, Kind
 from bastion.policy.understanding import Reason
 
@@ -35,12 +36,12 @@ _NOT_OPAQUE: bool | frozenset[str] = False
 _APPROVE_ONLY = ("approvers", "approvals", "timeout")
 
 
-def read_roles(root: Table, targets: Collection[str]) -> dict[str, Role]:
-    """Return all roles by name; `targets` are the names that may be used. Findings go to the table."""
+def read_roles(root: Table, targets: Mapping[str, Target]) -> dict[str, Role]:
+    """Return all roles by name; `targets` are those that may be named, by name. Findings go to the table."""
     return {name: _role(name, table, targets) for name, table in root.tables("roles", plain_name).items()}
 
 
-def _role(name: str, table: Table, targets: Collection[str]) -> Role:
+def _role(name: str, table: Table, targets: Mapping[str, Target]) -> Role:
     role = Role(
         name=name,
         groups=table.some("groups", group, "name the groups that have this role"),
@@ -69,20 +70,24 @@ def _request(role: Table) -> AccessRequestConfig | None:
     return request
 
 
-def _known_selector(targets: Collection[str]) -> Reader[Selector]:
-    """Return a reader of selectors whose plain names must be those of targets."""
+def _known_selector(targets: Mapping[str, Target]) -> Reader[Selector]:
+    """Return a reader of selectors whose plain names must be those of targets, or match a pattern of them."""
+    patterns = [target for target in targets.values() if target.pattern]
 
     def read(value: object) -> Selector:
         found = selector(value)
-        if found.name and not is_glob(found.name) and found.name not in targets:
-            raise BadValueError(f"no target named {quoted(found.name)}{suggestion(found.name, targets)}")
+        name = found.name
+        if not name or is_glob(name) or name in targets:
+            return found
+        if not any(instance(pattern, name) for pattern in patterns):
+            raise BadValueError(f"no target named {quoted(name)}{suggestion(name, targets)}")
         return found
 
     return read
 
 
-def read_rules(root: Table, targets: Collection[str]) -> tuple[Rule, ...]:
-    """Return all rules in the file's order; `targets` are the names that may be used. Findings go to the table."""
+def read_rules(root: Table, targets: Mapping[str, Target]) -> tuple[Rule, ...]:
+    """Return all rules in the file's order; `targets` are those that may be named. Findings go to the table."""
     tables = root.array("rules")
     rules = tuple(_rule(table, targets) for table in tables)
     seen: dict[str, str] = {}
@@ -93,7 +98,7 @@ def read_rules(root: Table, targets: Collection[str]) -> tuple[Rule, ...]:
     return rules
 
 
-def _rule(table: Table, targets: Collection[str]) -> Rule:
+def _rule(table: Table, targets: Mapping[str, Target]) -> Rule:
     action = table.need("action", member(Action), Action.DENY, "one of allow, approve, deny")
     if action is not Action.APPROVE and "action" in table:
         for key in _APPROVE_ONLY:

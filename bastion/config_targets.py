@@ -1,6 +1,8 @@
 """Reads `[targets.NAME]` of bastion.toml: address, host keys and how the bastion signs in."""
 
 from bastion.config import PROTOCOLS, Address, Credential, Secret, Target
+from bastion.config_algorithms import read_algorithms
+from bastion.config_reach import link, pattern_address, read_networks, read_via
 from bastion.config_secrets import SecretReader, check_private_key
 from bastion.config_table import Reader, Table
 from bastion.config_values import (
@@ -11,11 +13,12 @@ from bastion.config_values import (
     member,
     noun,
     public_key,
-    target_name,
+    target_or_pattern,
     text,
     word,
 )
 from bastion.model import Action
+from bastion.names import is_target_pattern
 
 _PORTS = {"ssh": 22, "postgres": 5432, "mysql": 3306, "http": 80, "kubernetes": 443}
 _CREDENTIALS = {
@@ -30,17 +33,28 @@ _NOWHERE = Address("", 0)
 
 
 def read_targets(root: Table, secrets: SecretReader) -> dict[str, Target]:
-    """Return all targets by name; findings go to the table."""
-    return {name: _target(name, table, secrets) for name, table in root.tables("targets", target_name).items()}
+    """Return all targets by name, patterns too; findings go to the table."""
+    tables = root.tables("targets", target_or_pattern)
+    targets, wishes = {}, {}
+    for name, table in tables.items():
+        targets[name] = _target(name, table, secrets)
+        if (wish := read_via(table, targets[name].protocol)) is not None:
+            wishes[name] = wish
+        table.finish()
+    return link(targets, wishes, tables)
 
 
 def _target(name: str, table: Table, secrets: SecretReader) -> Target:
     protocol = table.need("protocol", word(PROTOCOLS), "", f"one of {', '.join(PROTOCOLS)}")
-    where, tls = table.need("address", _address(protocol), (_NOWHERE, False), 'write "host:port"')
-    host_keys, host_cas = _host_keys(table, protocol)
+    pattern = is_target_pattern(name)
+    if pattern and protocol not in ("ssh", ""):
+        table.error("protocol", f"a pattern is for ssh targets, not for {protocol}; name each target by itself")
+    read_address = pattern_address if pattern else _address(protocol)
+    where, tls = table.need("address", read_address, (_NOWHERE, False), 'write "host:port"')
+    host_keys, host_cas = _host_keys(table, protocol, pattern=pattern)
     if protocol not in ("postgres", "mysql", ""):
         table.forbid("database", f"is for database targets, not for {protocol}")
-    target = Target(
+    return Target(
         name=name,
         protocol=protocol,
         address=where,
@@ -51,9 +65,10 @@ def _target(name: str, table: Table, secrets: SecretReader) -> Target:
         database=table.take("database", text, ""),
         tls=tls,
         default=table.take("default", member(Action), Action.ALLOW),
+        algorithms=read_algorithms(table, protocol),
+        pattern=name if pattern else "",
+        networks=read_networks(table, pattern=pattern),
     )
-    table.finish()
-    return target
 
 
 def _address(protocol: str) -> Reader[tuple[Address, bool]]:
@@ -77,14 +92,23 @@ def _labels(value: object) -> tuple[tuple[str, str], ...]:
     return tuple(sorted((label_key(key), label_value(value[key])) for key in value))
 
 
-def _host_keys(table: Table, protocol: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _host_keys(table: Table, protocol: str, *, pattern: bool) -> tuple[tuple[str, ...], tuple[str, ...]]:
     if protocol not in ("ssh", ""):
         table.forbid("host_key", f"is for ssh targets, not for {protocol}")
         table.forbid("host_ca", f"is for ssh targets, not for {protocol}")
         return (), ()
+    if pattern:
+        table.forbid("host_key", "does not fit many hosts; write host_ca, and let that CA sign each host's key")
+        return (), table.one_or_more("host_ca", public_key) or _no_host_ca(table)
     if protocol == "ssh" and table.is_empty("host_key") and table.is_empty("host_ca"):
         table.error("host_key", 'is missing, and host_ca too; paste "type base64", as "ssh-keyscan HOST" prints it')
     return table.one_or_more("host_key", public_key), table.one_or_more("host_ca", public_key)
+
+
+def _no_host_ca(table: Table) -> tuple[str, ...]:
+    if table.is_empty("host_ca"):
+        table.error("host_ca", "is missing; paste the public key of the CA that signs the hosts' keys")
+    return ()
 
 
 def _credential(target: Table, protocol: str, secrets: SecretReader) -> Credential:

@@ -19,7 +19,7 @@ import re2
 
 from bastion import environment
 from bastion.config import Address, Selector
-from bastion.names import is_login, is_plain_name, is_target_name
+from bastion.names import is_login, is_plain_name, is_target_name, is_target_pattern
 from bastion.policy.patterns import PatternError, compile_pattern
 
 Word = TypeVar("Word", bound=StrEnum)
@@ -150,6 +150,11 @@ def target_name(value: object) -> str:
             f"{quoted(name)} cannot name a target: use a-z, 0-9, '.', '_' and '-', a letter or digit first"
         )
     return name
+
+
+def target_or_pattern(value: object) -> str:
+    """Read a target's name, or a glob that stands for many names."""
+    return text(value) if isinstance(value, str) and is_target_pattern(value) else target_name(value)
 
 
 def plain_name(value: object) -> str:

@@ -27,6 +27,7 @@ from bastion.config_sections import (
 from bastion.config_table import Findings, Table
 from bastion.config_targets import read_targets
 from bastion.errors import ConfigError
+from bastion.instances import with_patterns
 
 _LARGEST = 4 * 1024 * 1024  # bytes; some 20,000 targets
 
@@ -77,6 +78,7 @@ def parse(text: str, path: Path, environ: Mapping[str, str]) -> Config:
     root.finish()
     if findings.errors:
         raise ConfigError("\n".join(findings.errors))
+    config = with_patterns(config)
     check(config, findings)
     return replace(config, warnings=tuple(findings.warnings))
 

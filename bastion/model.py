@@ -91,6 +91,7 @@ class Grant:
 
     Without one nothing is dialled. `channels` are the kinds of channel its roles grant together; `default` is what
     happens to a command no rule matches. `env` are the names (globs) of variables the client may set on the target.
+    `via` are the gateways on the way there, each as `login@target`, in the order they are passed.
     """
 
     identity: Identity
@@ -99,6 +100,7 @@ class Grant:
     channels: frozenset[ChannelKind]
     default: Action
     env: tuple[str, ...] = ()
+    via: tuple[str, ...] = ()
 
     def opens(self, kind: ChannelKind) -> bool:
         """Return whether channels of this kind are granted: by their own name, as one of the `FORWARDS`, or by `sftp`.

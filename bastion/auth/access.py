@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from bastion.config import Config, Role, Target
 from bastion.errors import AccessDenied
+from bastion.instances import every, find
 from bastion.model import ChannelKind, ControlRight, Grant, Identity, strictest
 from bastion.names import is_login
 from bastion.selectors import channels_on, selects
@@ -20,7 +21,7 @@ ANY_LOGIN = "*"
 
 @dataclass(frozen=True, slots=True)
 class Reachable:
-    """One line of `bastion targets`: a target and how it may be reached.
+    """One line of `bastion targets`: a target, or a pattern of them, and how it may be reached.
 
     `logins` holds what may stand before the `@`, sorted; `*` is any login, and it is empty for targets whose account
     the bastion chooses. `channels` is what these logins have together. `access` is "granted", or "request" where a role
@@ -36,11 +37,11 @@ class Reachable:
 class Access:
     """Answers "may" for one configuration; make a new one when the configuration is reloaded."""
 
-    __slots__ = ("_roles", "_targets")
+    __slots__ = ("_config", "_roles")
 
     def __init__(self, config: Config) -> None:
+        self._config = config
         self._roles = tuple(config.roles.values())
-        self._targets = config.targets
 
     def grant(self, identity: Identity, target: str, login: str) -> Grant:
         """Return the grant for this login on this target, or raise AccessDenied with one and the same message.
@@ -48,7 +49,7 @@ class Access:
         Only on ssh targets does the user choose the login. On others the account is the credential's, whatever the
         client says, so `login` may be anything there and roles' `logins` are not consulted.
         """
-        found = self._targets.get(target)
+        found = find(self._config, target)
         if found is None:
             raise AccessDenied(DENIED, log="no such target")
         account = login if found.protocol == "ssh" else found.credential.user
@@ -62,7 +63,13 @@ class Access:
             raise AccessDenied(DENIED, log="no role grants this login on this target")
         default = strictest([found.default, *(role.default for role in roles)])
         env = tuple(dict.fromkeys(pattern for role in roles for pattern in role.env))
-        return Grant(identity, found.name, account, channels, default, env)
+        return Grant(identity, found.name, account, channels, default, env, _gateways(found))
+
+    def open_to(self, identity: Identity, target: str) -> Target | None:
+        """Return the target of this name, where some login on it is granted; None where there is none such."""
+        found = find(self._config, target)
+        granted = (role for role in _applying(self._roles, identity) if role.request is None)
+        return found if found is not None and _channels(granted, found) else None
 
     def control_rights(self, identity: Identity) -> frozenset[ControlRight]:
         """Return what the identity may do in the control plane."""
@@ -76,7 +83,8 @@ class Access:
         the second line then names the added logins, if there are any.
         """
         roles = list(_applying(self._roles, identity))
-        return [line for _, target in sorted(self._targets.items()) for line in _lines(roles, target)]
+        targets = sorted(every(self._config), key=lambda target: target.name)
+        return [line for target in targets for line in _lines(roles, target)]
 
 
 def _applying(roles: Iterable[Role], identity: Identity) -> Iterable[Role]:
@@ -88,6 +96,11 @@ def _has_login(role: Role, target: Target, login: str) -> bool:
     if target.protocol != "ssh":
         return True
     return is_login(login) and (login in role.logins or ANY_LOGIN in role.logins)
+
+
+def _gateways(target: Target) -> tuple[str, ...]:
+    via = target.via
+    return (*_gateways(via.target), f"{via.login}@{via.target.name}") if via is not None else ()
 
 
 def _channels(roles: Iterable[Role], target: Target) -> frozenset[ChannelKind]:
