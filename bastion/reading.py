@@ -10,18 +10,23 @@ import re
 import shutil
 import sys
 from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
-from bastion.policy import analysis, crosscheck
+from bastion.policy import analysis, crosscheck, dialects
+from bastion.policy.state import HOME
 from bastion.policy.tree import Parsed, Source, TreeTooDeepError, load
-from bastion.policy.understanding import Reason, Understanding
+from bastion.policy.understanding import Reason, Understanding, Word
 
 SPARES = 2  # processes kept ready for each dialect in use
 TIMEOUT = 5.0  # seconds for one text
 CACHED = 2_048
 MAX_CACHED_BYTES = 4_096  # longer texts are not kept
-_POSITION = re.compile(r"(?:<standard input>:)?\d+:\d+: ")
-_DIALECTS = {"bash": "bash", "sh": "bash", "zsh": "bash", "dash": "posix", "posix": "posix"}
+MAX_SCRIPT = analysis.MAX_LENGTH  # bytes of a script that are followed
+
+_POSITION = re.compile(r"(?:<standard input>:)?(\d+):\d+: ")
+_SPLITS = 8  # attempts to find where the complete part of a script ends
 
 
 def find_shfmt() -> str | None:
@@ -94,20 +99,29 @@ class CommandReader:
         self._program = program if program is not None else find_shfmt()
         self._spares = spares
         self._pools: dict[str, _Pool] = {}
-        self._seen: OrderedDict[tuple[bytes, str, bytes | None], Understanding] = OrderedDict()
+        self._seen: OrderedDict[tuple[object, ...], Understanding] = OrderedDict()
 
-    async def understand(self, text: bytes, dialect: str = "bash", *, stdin: bytes | None = None) -> Understanding:
-        """Return what a text would run in a shell of this dialect (bash, sh, zsh, dash).
+    async def understand(
+        self,
+        text: bytes,
+        dialect: str = "bash",
+        *,
+        stdin: bytes | None = None,
+        after: int = 0,
+        cwd: tuple[Word, ...] = (HOME,),
+    ) -> Understanding:
+        """Return what a text would run in a shell of this dialect: bash, dash, zsh, or sh for "bash or dash".
 
         `stdin` is all that the client will send, where that is known; without it a shell that reads commands from
-        there is opaque.
+        there is opaque. What starts before byte `after` has run already and is not reported. `cwd` holds the
+        directories it may start in, empty where nothing is known.
         """
-        key = (text, dialect, stdin)
+        key = (text, dialect, stdin, after, cwd)
         found = self._seen.get(key)
         if found is not None:
             self._seen.move_to_end(key)
             return found
-        understood = await self._understand(text, dialect, stdin)
+        understood = await self._understand(text, dialect, stdin, after, cwd)
         lasting = all(item.reason is not Reason.UNREADABLE for item in understood.opaque)
         if lasting and len(text) + len(stdin or b"") <= MAX_CACHED_BYTES:
             self._seen[key] = understood
@@ -115,33 +129,53 @@ class CommandReader:
                 self._seen.popitem(last=False)
         return understood
 
+    def script(self, dialect: str = "bash") -> "ScriptReader":
+        """Return a reader for a script that arrives on the input of a shell, piece by piece."""
+        return ScriptReader(self, dialect)
+
+    async def split(self, text: bytes, dialect: str = "bash") -> int:
+        """Return how many bytes of a text are complete statements that a shell would run before it reads on."""
+        end = text.rfind(b"\n") + 1
+        language = dialects.languages(dialect)[:1]
+        for _ in range(_SPLITS):
+            if end == 0 or not language or analysis.refuse(text[:end]) is not None:
+                return end
+            parsed = await self._parse(Source(text[:end].decode("utf-8"), language[0]))
+            if parsed.problem != Reason.SYNTAX.value:
+                return end
+            line = _POSITION.match(parsed.detail)
+            end = _line_start(text[:end], int(line[1]) if line else 1)
+        return 0
+
     async def close(self) -> None:
         """End the processes that are waiting."""
         for pool in self._pools.values():
             await pool.close()
         self._pools.clear()
 
-    async def _understand(self, text: bytes, dialect: str, stdin: bytes | None) -> Understanding:
+    async def _understand(
+        self, text: bytes, dialect: str, stdin: bytes | None, after: int, cwd: tuple[Word, ...]
+    ) -> Understanding:
         refused = analysis.refuse(text) or (analysis.refuse(stdin) if stdin is not None else None)
         if refused is not None:
             return refused
-        language = _DIALECTS.get(dialect)
         decoded = text.decode("utf-8")
-        if language is None:
+        languages = dialects.languages(dialect, decoded)
+        if not languages:
             return analysis.opaque(decoded, Reason.DIALECT, f"the language of {dialect} is not read")
-        source = Source(decoded, language)
         given = stdin.decode("utf-8") if stdin is not None else None
+        readings = [await self._read(Source(decoded, language), given, after, cwd) for language in languages]
+        return dialects.merge(dialect, readings)
+
+    async def _read(self, source: Source, stdin: str | None, after: int, cwd: tuple[Word, ...]) -> Understanding:
         trees: dict[Source, Parsed] = {source: await self._parse(source)}
         for turn in range(analysis.MAX_ROUNDS + 1):
-            try:
-                found = analysis.analyse(source, trees, stdin=given, final=turn == analysis.MAX_ROUNDS)
-            except Exception as error:  # noqa: BLE001  # a defect of ours must hold the command, not let it pass
-                return analysis.opaque(decoded, Reason.UNREADABLE, f"the analysis failed ({type(error).__name__})")
+            found = _analyse(source, trees, stdin, after, cwd, final=turn == analysis.MAX_ROUNDS)
             if not found.missing:
-                return found.understanding
+                break
             for missing in found.missing:
                 trees[missing] = await self._parse(missing)
-        raise AssertionError("the last round has nothing missing")
+        return found.understanding
 
     async def _parse(self, source: Source) -> Parsed:
         text = source.text.encode("utf-8", "surrogateescape")
@@ -171,6 +205,74 @@ class CommandReader:
             assert self._program is not None
             self._pools[dialect] = _Pool(self._program, dialect, self._spares)
         return self._pools[dialect]
+
+
+class ScriptReader:
+    """A script on the input of a shell: cuts it where the shell would run what it has, and says what that runs.
+
+    `feed` and `end` return pieces in order; each must be decided on before it goes to the shell. What earlier pieces
+    set (variables, functions, the directory) counts for later ones. A line that a program of the script reads as its
+    data counts as a command. Memory is bounded: beyond `MAX_SCRIPT` bytes every further piece is opaque.
+    """
+
+    def __init__(self, reader: CommandReader, dialect: str) -> None:
+        self._reader = reader
+        self._dialect = dialect
+        self._done = b""
+        self._pending = b""
+        self._too_large = False
+
+    async def feed(self, data: bytes) -> list[tuple[bytes, Understanding]]:
+        """Take bytes of the script; return the pieces that are complete with them."""
+        self._pending += data
+        if self._too_large or len(self._done) + len(self._pending) > MAX_SCRIPT:
+            return self._give_up()
+        if b"\n" not in data:
+            return []
+        return await self._cut(await self._reader.split(self._pending, self._dialect))
+
+    async def end(self) -> list[tuple[bytes, Understanding]]:
+        """Tell that the script is over; return what is left of it."""
+        if self._too_large:
+            return self._give_up()
+        return await self._cut(len(self._pending))
+
+    async def _cut(self, size: int) -> list[tuple[bytes, Understanding]]:
+        piece, self._pending = self._pending[:size], self._pending[size:]
+        if not piece:
+            return []
+        text = self._done + piece
+        understanding = await self._reader.understand(text, self._dialect, after=len(self._done))
+        self._done = text
+        return [(piece, replace(understanding, text=piece.decode("utf-8", "replace")))]
+
+    def _give_up(self) -> list[tuple[bytes, Understanding]]:
+        self._too_large, self._done = True, b""
+        piece, self._pending = self._pending, b""
+        why = f"a script longer than {MAX_SCRIPT} bytes"
+        return [(piece, analysis.opaque("", Reason.TOO_LARGE, why))] if piece else []
+
+
+def _analyse(
+    source: Source,
+    trees: Mapping[Source, Parsed],
+    stdin: str | None,
+    after: int,
+    cwd: tuple[Word, ...],
+    *,
+    final: bool,
+) -> analysis.Analysis:
+    try:
+        return analysis.analyse(source, trees, cwd=cwd, stdin=stdin, after=after, final=final)
+    except Exception as error:  # noqa: BLE001  # a defect of ours must hold the command, not let it pass
+        why = f"the analysis failed ({type(error).__name__})"
+        return analysis.Analysis(analysis.opaque(source.text, Reason.UNREADABLE, why))
+
+
+def _line_start(text: bytes, number: int) -> int:
+    """Return where the line with this number (from 1) starts; less than the whole text."""
+    lines = text.split(b"\n")
+    return sum(len(line) + 1 for line in lines[: min(number, len(lines) - 1) - 1])
 
 
 def _failed(status: int, errors: bytes) -> Parsed:

@@ -52,21 +52,34 @@ def analyse(
     *,
     cwd: tuple[Word, ...] = (HOME,),
     stdin: str | None = None,
+    after: int = 0,
     final: bool = False,
 ) -> Analysis:
-    """Follow a text. `stdin` is what the client sends, where that is known whole; `final` ends the rounds."""
+    """Follow a text.
+
+    `stdin` is what the client sends, where that is known whole. Statements that start before byte `after` have run
+    already: they are followed, not reported. `final` ends the rounds.
+    """
     run = Context(trees, statements.run_all, programs.handler)
     state = State(cwd=cwd, dialect=source.dialect)
     given = CHANNEL if stdin is None else Input(InputKind.KNOWN, literal(stdin))
+    first = 0
     try:
         tree = run.parse(source.text, source.dialect)
         if tree is not None:
-            statements.run_all(run, tree.get("Stmts", []), state, IO(given))
+            nodes = tree.get("Stmts", [])
+            before = [node for node in nodes if node["Pos"]["Offset"] < after]
+            io = IO(given)
+            statements.run_all(run, before, state, io)
+            first = len(run.records)
+            if before:
+                run.begin()
+            statements.run_all(run, nodes[len(before) :], state, io)
     except TooComplexError as error:
         run.doubt(Reason.TOO_LARGE, str(error))
     except RecursionError:
         run.doubt(Reason.TOO_LARGE, "nested too deeply")
     if final and run.missing:
         run.doubt(Reason.TOO_LARGE, f"more than {MAX_ROUNDS} levels of code inside code")
-    found = Understanding(source.text, run.finish(), tuple(run.opaque))
+    found = Understanding(source.text, run.finish(first), tuple(run.opaque))
     return Analysis(found, () if final else tuple(run.missing))

@@ -133,15 +133,19 @@ def code(
     io: IO,
     reason: Reason = Reason.EVAL,
     what: str = "code",
+    second: bool = False,
 ) -> None:
-    """Follow shell code that a command runs; a doubt where it is not known."""
+    """Follow shell code that a command runs; a doubt where it is not known.
+
+    `second`: a second reading, in which a syntax error means that nothing more runs.
+    """
     known = as_code(text)
     if known is None:
         run.doubt(run.code_reason(text.origins, reason), f"{what} {text.shown}")
         state.forget_variables()
         return
     run.enter()
-    tree = run.parse(known, state.dialect)
+    tree = run.parse(known, state.dialect, second=second)
     if tree is not None:
         first = len(run.records)
         run.statements(run, tree.get("Stmts", []), state, io)

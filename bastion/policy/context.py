@@ -183,14 +183,17 @@ class Context:
         shown = " ".join(detail.split())
         self.opaque[Opaque(reason, shown if len(shown) <= 120 else shown[:119] + "…")] = None
 
-    def parse(self, code: str, dialect: str) -> Node | None:
-        """Return the tree of nested code; None where it is still to be parsed, or cannot be (noted as a doubt)."""
+    def parse(self, code: str, dialect: str, *, second: bool = False) -> Node | None:
+        """Return the tree of nested code; None where it is still to be parsed, or cannot be (noted as a doubt).
+
+        In a `second` reading a syntax error is none.
+        """
         source = Source(code, dialect)
         parsed = self.trees.get(source)
         if parsed is None:
             self.missing[source] = None
             return None
-        if parsed.problem:
+        if parsed.problem and not (second and parsed.problem == Reason.SYNTAX.value):
             self.doubt(Reason(parsed.problem), parsed.detail)
         return parsed.tree
 
@@ -241,19 +244,24 @@ class Context:
         record = self.records[index]
         record.command = replace(record.command, sql=(*record.command.sql, SQLText(dialect, text)))
 
-    def finish(self) -> tuple[Command, ...]:
-        """Return the commands found, equal ones merged, in the order of the text."""
+    def begin(self) -> None:
+        """Forget the doubts so far: what was followed until now only sets the stage. `finish` gets its end."""
+        self.opaque.clear()
+
+    def finish(self, first: int = 0) -> tuple[Command, ...]:
+        """Return the commands found from index `first` on, equal ones merged, in the order of the text."""
         places: dict[Command, int] = {}
-        moved: list[int] = []
-        for record in self.records:
+        moved: dict[int, int] = {}
+        for index, record in enumerate(self.records[first:], first):
             base = replace(_anonymous(record.command), parent=None)
-            moved.append(places.setdefault(base, len(places)))
+            moved[index] = places.setdefault(base, len(places))
         feeds: list[set[int]] = [set() for _ in places]
         parents: list[int | None] = [None] * len(places)
-        for place, record in zip(moved, self.records, strict=True):
-            feeds[place] |= {moved[reader] for reader in record.feeds}
+        for index, place in moved.items():
+            record = self.records[index]
+            feeds[place] |= {moved[reader] for reader in record.feeds if reader in moved}
             if record.command.parent is not None and parents[place] is None:
-                parents[place] = moved[record.command.parent]
+                parents[place] = moved.get(record.command.parent)
         return tuple(
             replace(command, feeds=tuple(sorted(feeds[place])), parent=parents[place])
             for command, place in places.items()

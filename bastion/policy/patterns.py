@@ -62,6 +62,14 @@ class CommandPattern:
     text: str
     stages: tuple[Stage, ...]
 
+    @property
+    def program_name(self) -> str:
+        """The base name of the first program, empty where the pattern is wider than one name."""
+        first = self.stages[0].program
+        if first is None or not all(isinstance(item, str) and len(item) == 1 for item in first):
+            return ""
+        return "".join(str(item) for item in first).rsplit("/", 1)[-1]
+
 
 def compile_pattern(text: str) -> CommandPattern:
     """Return a pattern read from a rule. Raises PatternError."""

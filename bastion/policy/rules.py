@@ -5,7 +5,9 @@ must all hold; of `commands`, `regex`, `sql` and `opaque` one is enough, and a r
 command. A rule that denies or asks matches what may be so; one that allows, only what is certain.
 """
 
-from collections.abc import Iterable
+import itertools
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
@@ -19,6 +21,9 @@ from bastion.policy.patterns import CommandPattern, PatternError, compile_patter
 from bastion.policy.sql import StatementFacts, facts, satisfies
 from bastion.policy.understanding import Understanding
 from bastion.selectors import selects
+
+MAX_REMEMBERED = 2_048  # verdicts kept
+MAX_REMEMBERED_BYTES = 4_096
 
 BY_DEFAULT = "default"
 """The name verdicts give as their rule where none decided."""
@@ -38,8 +43,11 @@ class CommandContext:
 
 @dataclass(frozen=True, slots=True)
 class _Compiled:
+    """A rule with its patterns read; `named` holds those that start with a plain program name, by that name."""
+
     rule: Rule
-    patterns: tuple[CommandPattern, ...]
+    named: dict[str, tuple[CommandPattern, ...]]
+    other: tuple[CommandPattern, ...]
     regexes: tuple[object, ...]
 
     @property
@@ -52,6 +60,12 @@ class _Compiled:
     def needs_understanding(self) -> bool:
         rule = self.rule
         return bool(rule.commands or rule.sql or rule.opaque)
+
+    def patterns(self, names: Sequence[str] | None) -> Iterable[CommandPattern]:
+        """Return the patterns that programs of these names can match; None: a name is not known."""
+        if names is None:
+            return itertools.chain(self.other, *self.named.values())
+        return itertools.chain(self.other, *(self.named.get(name, ()) for name in names))
 
 
 @dataclass(slots=True)
@@ -79,6 +93,7 @@ class RuleSet:
             raise ConfigError("\n".join(problems))
         named = [group for rule in self.rules if rule.action is Action.APPROVE for group in rule.approvers]
         self._approvers = tuple(dict.fromkeys([*approvers, *named]))
+        self._decided: OrderedDict[tuple[object, ...], tuple[Understanding, Verdict]] = OrderedDict()
 
     def needs_understanding(self, context: CommandContext, default: Action = Action.ALLOW) -> bool:
         """Whether a command's text must be read to decide here; if not, `decide` may get an empty understanding."""
@@ -96,6 +111,21 @@ class RuleSet:
     def decide(self, context: CommandContext, understanding: Understanding, raw: bytes, default: Action) -> Verdict:
         """Return what happens to a command; `raw` are its exact bytes, for rules with `regex`."""
         applicable = list(self._applicable(context))
+        key = (raw, default, *(id(item) for item in applicable))
+        known = self._decided.get(key)
+        if known is not None and known[0] is understanding:
+            self._decided.move_to_end(key)
+            return known[1]
+        verdict = self._decide(applicable, understanding, raw, default)
+        if len(raw) <= MAX_REMEMBERED_BYTES:
+            self._decided[key] = (understanding, verdict)
+            if len(self._decided) > MAX_REMEMBERED:
+                self._decided.popitem(last=False)
+        return verdict
+
+    def _decide(
+        self, applicable: list[_Compiled], understanding: Understanding, raw: bytes, default: Action
+    ) -> Verdict:
         tables: list[StatementFacts] | None = None
         if any(item.rule.sql for item in applicable):
             tables = facts(understanding)
@@ -164,7 +194,19 @@ def _compile(rule: Rule, problems: list[str]) -> _Compiled:
             regexes.append(re2.compile(text.encode(), options))
         except re2.error as error:
             problems.append(f"rules.{rule.name}.regex: {text!r} cannot be read: {_text(error)}")
-    return _Compiled(rule, tuple(patterns), tuple(regexes))
+    named: dict[str, list[CommandPattern]] = {}
+    for pattern in patterns:
+        named.setdefault(pattern.program_name, []).append(pattern)
+    other = tuple(named.pop("", ()))
+    return _Compiled(rule, {name: tuple(found) for name, found in named.items()}, other, tuple(regexes))
+
+
+def _names(understanding: Understanding) -> Sequence[str] | None:
+    """Return the base names of the programs that would run, None where one is not known."""
+    names = [command.argv[0].text if command.argv else "" for command in understanding.commands]
+    if None in names:
+        return None
+    return tuple(dict.fromkeys((name or "").rsplit("/", 1)[-1] for name in names))
 
 
 def _text(error: Exception) -> str:
@@ -189,7 +231,8 @@ def _may_match(item: _Compiled, understanding: Understanding, raw: bytes, tables
         return True
     if any(regex.search(raw) for regex in item.regexes):  # type: ignore[attr-defined]  # re2 has no types
         return True
-    if any(matches(pattern, understanding.commands, certain=False) for pattern in item.patterns):
+    patterns = item.patterns(_names(understanding))
+    if any(matches(pattern, understanding.commands, certain=False) for pattern in patterns):
         return True
     return rule.sql is not None and any(satisfies(fact, rule.sql, certain=False) for fact in tables)
 
@@ -216,7 +259,7 @@ def _covered(
             covered.all = True
             covered.rules.append(item.rule.name)
             continue
-        for pattern in item.patterns:
+        for pattern in item.patterns(_names(understanding)):
             covered.commands |= matches(pattern, understanding.commands, certain=True)
         covered.opaque |= _opaque_hits(item.rule, understanding)
         if item.rule.sql is not None:

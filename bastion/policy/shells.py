@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from bastion.policy import calls, options
-from bastion.policy.context import IO, Call, Context, Handler, Input, InputKind
+from bastion.policy import calls, dialects, options
+from bastion.policy.context import IO, Call, Context, Handler, Input, InputKind, Output
 from bastion.policy.redirections import piped_input
 from bastion.policy.state import State, child_state
 from bastion.policy.understanding import Reason, Word, literal
@@ -108,7 +108,16 @@ def _command_text(run: Context, call: Call, words: Sequence[Word], state: State)
     if len(words) > 1:
         state.name = words[1]
     state.positional = None if any(word.many for word in words[1:2]) else tuple(words[2:])
-    calls.code(run, call, words[0], state=state, io=IO(call.io.stdin, call.io.stdout), what=f"{call.name} -c")
+    _code(run, call, words[0], state=state, io=IO(call.io.stdin, call.io.stdout), what=f"{call.name} -c")
+
+
+def _code(run: Context, call: Call, text: Word, *, state: State, io: IO, what: str) -> None:
+    """Follow code for a shell; `sh` may be bash or dash, and where they differ, both readings count."""
+    other = state.copy()
+    calls.code(run, call, text, state=state, io=io, what=what)
+    if call.name == "sh" and text.text is not None and dialects.differs(text.text):
+        other.dialect = "posix"
+        calls.code(run, call, text, state=other, io=IO(io.stdin, Output()), what=what, second=True)
 
 
 def run_input(run: Context, call: Call, source: Input, state: State) -> None:
@@ -117,9 +126,7 @@ def run_input(run: Context, call: Call, source: Input, state: State) -> None:
         return
     if source.text is not None:
         rest = Input(InputKind.PIPE, origins=source.origins)
-        calls.code(
-            run, call, source.text, state=state, io=IO(rest, call.io.stdout), what=f"code piped into {call.name}"
-        )
+        _code(run, call, source.text, state=state, io=IO(rest, call.io.stdout), what=f"code piped into {call.name}")
         return
     call.io.stdout.write_unknown(call.index)
     if source.kind is InputKind.CHANNEL:
