@@ -170,10 +170,20 @@ class TargetAuthority:
     def __init__(self, target_ca: asyncssh.SSHKey) -> None:
         self._ca = target_ca
 
-    def sign_in(self, login: str, key_id: str, now: datetime) -> SignIn:
+    def sign_in(
+        self,
+        login: str,
+        key_id: str,
+        now: datetime,
+        *,
+        forwards: bool = False,
+        agent: bool = False,
+        x11: bool = False,
+    ) -> SignIn:
         """Return a fresh key and a certificate for this login, valid from 30 s ago for one minute from now.
 
-        `key_id` is what the target's sshd writes into its log: who is behind this login, and which session.
+        `key_id` is what the target's sshd writes into its log: who is behind this login, and which session. What is
+        not permitted here the target itself refuses, whatever the bastion would let through.
         """
         if not is_login(login):
             raise ValueError("no login can be spelt so")
@@ -187,7 +197,9 @@ class TargetAuthority:
             principals=[login],
             valid_after=int((now - SIGN_IN_BACKDATE).timestamp()),
             valid_before=int((now + SIGN_IN_LIFETIME).timestamp()),
-            permit_x11_forwarding=False,
+            permit_x11_forwarding=x11,
+            permit_agent_forwarding=agent,
+            permit_port_forwarding=forwards,
             comment=None,
         )
         return SignIn(key, certificate)

@@ -8,7 +8,7 @@ import asyncssh
 from bastion.auth.authority import TargetAuthority
 from bastion.config import Target
 from bastion.errors import TargetUnreachable
-from bastion.model import Grant, utcnow
+from bastion.model import FORWARDS, ChannelKind, Grant, utcnow
 from bastion.target.connection import TargetConnection
 from bastion.transport import common_options
 
@@ -88,7 +88,14 @@ class Dialer:
         options: dict[str, object] = {"client_keys": None, "password": None, "preferred_auth": "publickey"}
         if credential.kind == "certificate":
             identity = grant.identity
-            signed = self._authority.sign_in(grant.login, f"{identity.issuer}/{identity.name} via bastion", now)
+            signed = self._authority.sign_in(
+                grant.login,
+                f"{identity.issuer}/{identity.name} via bastion",
+                now,
+                forwards=any(grant.opens(kind) for kind in FORWARDS),
+                agent=grant.opens(ChannelKind.AGENT),
+                x11=grant.opens(ChannelKind.X11),
+            )
             options["client_keys"] = [(signed.key, signed.certificate)]
         elif credential.kind == "key" and credential.secret is not None:
             try:

@@ -232,6 +232,21 @@ def test_what_a_sign_in_says() -> None:
     assert (fields.valid_after, fields.valid_before) == (WINDOW[0] + 30, int(NOW.timestamp()) + 60)
 
 
+@pytest.mark.parametrize(
+    ("permits", "extensions"),
+    [
+        ({}, set()),
+        ({"forwards": True}, {"permit-port-forwarding"}),
+        ({"agent": True}, {"permit-agent-forwarding"}),
+        ({"x11": True}, {"permit-X11-forwarding"}),
+    ],
+)
+def test_a_sign_in_permits_the_target_no_more_than_asked(permits: dict[str, bool], extensions: set[str]) -> None:
+    signed = TargetAuthority(key("target_ca")).sign_in("deploy", "alice", NOW, **permits)
+    permitted = {name for name, _ in decode(signed.certificate.public_data).fields.extensions}
+    assert permitted == {"permit-pty", "permit-user-rc", *extensions}
+
+
 @pytest.fixture(scope="module")
 def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SSHD]:
     """Run a stock sshd that trusts target_ca and user_ca, and nothing else."""
