@@ -6,11 +6,13 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import pexpect
 import pytest
 
 from tests.lab.bastion import Bastion, World
 from tests.lab.client import Client, Done
 
+PROMPT = "#ready# "
 Reach = Callable[..., Done]
 
 
@@ -101,6 +103,15 @@ def start_bastion(world: World) -> Iterator[Callable[[str], Bastion]]:
     yield start
     for bastion in started:
         bastion.stop()
+
+
+def open_shell(client: Client, *way: str, rows: int = 24, columns: int = 80) -> "pexpect.spawn[str]":
+    """Open a shell on a target and give it the prompt `PROMPT`, whatever prompt the account's own files set."""
+    shell = client.terminal(client.ssh_command(*way), rows, columns)
+    shell.expect("[$#%>]")
+    shell.sendline("PS1='#rea''dy# '")
+    shell.expect_exact(PROMPT)
+    return shell
 
 
 _numbers = itertools.count(1)

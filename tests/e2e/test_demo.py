@@ -16,7 +16,7 @@ TRIED = {
     "the same from the command line": "shop-2.1",
     "without ProxyJump": "17,Jane,[EMAIL],Leeds",
     "the data protection officer sees it in clear": "17,Jane,jane.doe@example.com,Leeds",
-    "recordings": "cat customers.csv",
+    "recordings": "customers",
     "the journal": "approval.decided",
     "what the rules say of a command": "wipe",
     "what else there is": "approvals",

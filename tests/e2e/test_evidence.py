@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.conftest import Reach
+from tests.e2e.conftest import PROMPT, Reach, open_shell
 from tests.lab.bastion import Bastion, World, program, run_bastion
 from tests.lab.client import Client
 
@@ -86,12 +86,11 @@ def test_export_is_asciicast_and_plays_in_stock_asciinema(alice: Client, world: 
 
 def test_play(alice: Client, world: World) -> None:
     """On a terminal, by plain ssh and by the program, from a shell with a resize in it."""
-    shell = alice.terminal(alice.ssh_command("-J", "bastion", f"{world.login}@web-1"), rows=24, columns=80)
-    shell.expect(r"[$#] $")
+    shell = open_shell(alice, "-J", "bastion", f"{world.login}@web-1")
     shell.setwinsize(30, 90)
     shell.sendline("echo marvel$((1))lous")
     shell.expect("marvel1lous")
-    shell.expect(r"[$#] $")
+    shell.expect_exact(PROMPT)
     shell.sendline("exit 3")
     shell.wait()
     row = newest(alice)

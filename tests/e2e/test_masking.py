@@ -5,7 +5,7 @@ Commands build the address out of parts, so that it never stands in a command it
 
 import pytest
 
-from tests.e2e.conftest import Reach
+from tests.e2e.conftest import PROMPT, Reach, open_shell
 from tests.lab.bastion import World
 from tests.lab.client import Client
 
@@ -47,14 +47,13 @@ def test_output_without_a_final_newline(reach: Reach) -> None:
 
 
 def test_terminal(alice: Client, world: World) -> None:
-    shell = alice.terminal(alice.ssh_command("-J", "bastion", f"{world.login}@web-1"))
-    shell.expect(r"[$#] $")
+    shell = open_shell(alice, "-J", "bastion", f"{world.login}@web-1")
     shell.sendline(PRINT)
     shell.expect(r"\rto (.*) now\r\n")
     assert shell.match is not None
     assert "jane" not in shell.match[1]
     assert shell.match[1] == TAG
-    shell.expect(r"[$#] $")
+    shell.expect_exact(PROMPT)
     shell.sendline("exit")
     shell.wait()
 

@@ -8,11 +8,9 @@ from pathlib import Path
 import pexpect
 import pytest
 
-from tests.e2e.conftest import Reach
+from tests.e2e.conftest import PROMPT, Reach, open_shell
 from tests.lab.bastion import World
 from tests.lab.client import Client
-
-PROMPT = r"[$#] $"
 
 
 @pytest.mark.parametrize("code", [0, 7, 43, 255])
@@ -112,25 +110,24 @@ def test_rekeying(alice: Client, world: World) -> None:
 @pytest.mark.parametrize("form", ["jump", "percent"])
 def test_shell_on_a_terminal(alice: Client, world: World, form: str) -> None:
     way = ["-J", "bastion", f"{world.login}@web-1"] if form == "jump" else [f"{world.login}%web-1@bastion"]
-    shell = alice.terminal(alice.ssh_command(*way), rows=30, columns=100)
-    shell.expect(PROMPT)
+    shell = open_shell(alice, *way, rows=30, columns=100)
     shell.sendline("stty size; echo $TERM; tty")
     shell.expect(r"30 100\r\nxterm-256color\r\n/dev/pts/\d+")
-    shell.expect(PROMPT)
+    shell.expect_exact(PROMPT)
     shell.setwinsize(41, 133)
     shell.sendline("until [ \"$(stty size)\" = '41 133' ]; do sleep 0.05; done; echo re''sized")
     shell.expect("resized")
-    shell.expect(PROMPT)
+    shell.expect_exact(PROMPT)
     shell.sendline("printf '%s\\n' 'zażółć 日本語 🙂'")
     shell.expect("\rzażółć 日本語 🙂\r\n")
-    shell.expect(PROMPT)
+    shell.expect_exact(PROMPT)
     shell.sendline("sh -c 'echo rea\"\"dy; exec sleep 100'")
     shell.expect("ready")  # now it is in the foreground, and the interrupt goes to it
     shell.sendintr()
-    shell.expect(PROMPT)
+    shell.expect_exact(PROMPT)
     shell.sendline("echo status $?")
     shell.expect("status 130")
-    shell.expect(PROMPT)
+    shell.expect_exact(PROMPT)
     shell.sendline("exit 7")
     shell.expect(pexpect.EOF)
     shell.close()
@@ -147,8 +144,7 @@ def test_command_on_a_terminal(alice: Client, world: World) -> None:
 
 
 def test_end_of_input_ends_a_shell(alice: Client, world: World) -> None:
-    shell = alice.terminal(alice.ssh_command("-J", "bastion", f"{world.login}@web-1"))
-    shell.expect(PROMPT)
+    shell = open_shell(alice, "-J", "bastion", f"{world.login}@web-1")
     shell.sendeof()
     shell.expect(pexpect.EOF)
     shell.close()

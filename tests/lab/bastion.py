@@ -132,13 +132,24 @@ style = "tag"
 unmasked_groups = ["dpo"]
 """
 
-# The held command of the tests: leaves one line a run, says so, and ends with the status it was asked for.
-DEPLOY = """\
+# Commands on the target. `deploy`, which a rule holds, leaves one line a run, says so, and ends with the status it was
+# asked for; `customers` prints addresses.
+PROGRAMS = {
+    "deploy": """\
 #!/bin/sh
-echo "$1" >>"$HOME/deployed"
+echo "$1" >>"SCRATCH/deployed"
 echo "deployed $1"
 exit "${2:-0}"
-"""
+""",
+    "customers": """\
+#!/bin/sh
+cat <<EOF
+id,name,mail,city
+17,Jane,jane.doe@example.com,Leeds
+18,Omar,omar@example.net,Cairo
+EOF
+""",
+}
 
 
 class Bastion:
@@ -216,11 +227,12 @@ class World:
 
     def _path(self) -> str:
         """Lay the commands of the tests onto the target and return its PATH."""
-        programs = self.public / "bin"
-        programs.mkdir(exist_ok=True)
-        (programs / "deploy").write_text(DEPLOY.replace("$HOME", str(self.scratch)), encoding="utf-8")
-        (programs / "deploy").chmod(0o755)
-        return f"{programs}:/usr/local/bin:/usr/bin:/bin"
+        folder = self.public / "bin"
+        folder.mkdir(exist_ok=True)
+        for name, script in PROGRAMS.items():
+            (folder / name).write_text(script.replace("SCRATCH", str(self.scratch)), encoding="utf-8")
+            (folder / name).chmod(0o755)
+        return f"{folder}:/usr/local/bin:/usr/bin:/bin"
 
     @property
     def scratch(self) -> Path:
