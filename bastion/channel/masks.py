@@ -15,5 +15,9 @@ def build_masking(ruling: Ruling, grant: Grant, *, terminal: bool) -> Masking:
         masker = ruling.masking.masker(interactive=terminal)
         if masker is not None:
             maskers[stream] = masker
-    clear = not set(ruling.config.masking.unmasked_groups).isdisjoint(grant.identity.groups)
-    return Masking(maskers, terminal=terminal, clear=clear)
+    return Masking(maskers, terminal=terminal, clear=is_clear(ruling, grant))
+
+
+def is_clear(ruling: Ruling, grant: Grant) -> bool:
+    """Whether the caller sees everything."""
+    return not set(ruling.config.masking.unmasked_groups).isdisjoint(grant.identity.groups)
