@@ -2,19 +2,21 @@
 
 from collections.abc import Callable
 
-from bastion.channel.masks import build_masking
+from bastion.channel.masks import is_clear
 from bastion.channel.requests import ChannelRequest
 from bastion.channel.services import Ruling
+from bastion.inspectors.mask import Masker, Masking
 from bastion.inspectors.transfer import TransferPipeline
 from bastion.masking.files import is_text
-from bastion.model import TRANSFERS, Action, ChannelKind, Grant, Verdict
+from bastion.model import TRANSFERS, Action, ChannelKind, Grant, Stream, Verdict
 from bastion.policy.copying import Copy
 from bastion.policy.rules import CommandContext
 from bastion.policy.transfers import Files, transfer_rules
 from bastion.policy.understanding import literal
-from bastion.protocols.scp import RsyncCodec, SCPCodec
+from bastion.protocols.scp import SCPCodec
 from bastion.protocols.sftp import SFTPCodec
 from bastion.protocols.transfer import FileMasking, Operation, TransferCodec, shown
+from bastion.protocols.unread import UnreadCodec
 
 ROLES = "roles"
 """Named in the place of a rule where no role grants what is asked for."""
@@ -39,21 +41,24 @@ def copy_pipeline(ruling: Ruling, grant: Grant, request: ChannelRequest, copy: C
         base = copy.paths[0].shown if copy.paths else "."
         codec = SCPCodec(uploads=uploads, base=base, recursive=copy.tree, masking=file_masking(ruling, grant))
     else:
-        codec = RsyncCodec(uploads=uploads, paths=" ".join(shown(path) for path in copy.shown))
+        paths = " ".join(shown(path) for path in copy.shown)
+        codec = UnreadCodec(copy.program, uploads=uploads if copy.ways else None, paths=paths)
+    guard = copy.program == "rsync" and not uploads and file_masking(ruling, grant) is not None
     # The command as a whole was decided, so that only rules on files are left.
-    return _pipeline(codec, ruling, grant, request, None, Action.ALLOW)
+    return _pipeline(codec, ruling, grant, request, None, Action.ALLOW, guard=guard)
 
 
 def judge_copy(ruling: Ruling, grant: Grant, copy: Copy) -> Verdict:
     """Return what roles, masking and rules say of a command that copies files, besides the rules on commands."""
     if missing := copy.ways - rights(grant):
         return _not_granted(missing)
-    masked = file_masking(ruling, grant)
-    if masked is not None and copy.program == "rsync" and ChannelKind.DOWNLOAD in copy.ways:
-        return Verdict(Action.DENY, MASKING, "what rsync downloads can't be masked; use sftp or scp")
-    if masked is not None and copy.program == "scp" and ChannelKind.DOWNLOAD in copy.ways:
-        if ruling.config.masking.files == "refuse":
-            return Verdict(Action.DENY, MASKING, "only sftp can tell text from what may not be downloaded; use sftp")
+    if ChannelKind.DOWNLOAD in copy.ways and file_masking(ruling, grant) is not None:
+        if copy.packed:
+            return Verdict(
+                Action.DENY, MASKING, "what comes compressed can't be masked; use rsync without -z, sftp or scp"
+            )
+        if copy.program in ("scp", "rsync") and ruling.config.masking.files == "refuse":
+            return Verdict(Action.DENY, MASKING, "only sftp can tell what is no text; use sftp")
     if not copy.paths:
         return Verdict(Action.ALLOW)
     # scp names each file below a folder, and is asked about each; rsync does not.
@@ -77,9 +82,8 @@ def rights(grant: Grant) -> frozenset[ChannelKind]:
 def file_masking(ruling: Ruling, grant: Grant) -> FileMasking | None:
     """Return how downloads are masked; None where they are not."""
     masking = ruling.config.masking
-    clear = not set(masking.unmasked_groups).isdisjoint(grant.identity.groups)
     new = ruling.masking.file_masker
-    if clear or masking.files == "pass" or new is None:
+    if is_clear(ruling, grant) or masking.files == "pass" or new is None:
         return None
     return FileMasking(new, is_text) if masking.files == "refuse" else FileMasking(new)
 
@@ -91,9 +95,17 @@ def _pipeline(
     request: ChannelRequest,
     question: bytes | None,
     default: Action,
+    *,
+    guard: bool = False,
 ) -> TransferPipeline:
-    masking = build_masking(ruling, grant, terminal=False)
-    return TransferPipeline(codec, masking, _judge(ruling, grant, request.kind, default), _cleaner(ruling), question)
+    maskers: dict[Stream, Masker] = {}
+    if (stderr := ruling.masking.masker(interactive=False)) is not None:
+        maskers[Stream.STDERR] = stderr
+    if guard and ruling.masking.file_masker is not None:
+        maskers[Stream.STDOUT] = ruling.masking.file_masker()
+    masking = Masking(maskers, terminal=False, clear=is_clear(ruling, grant))
+    judge, clean = _judge(ruling, grant, request.kind, default), _cleaner(ruling)
+    return TransferPipeline(codec, masking, judge, clean, question, guard=guard)
 
 
 def _judge(ruling: Ruling, grant: Grant, kind: ChannelKind, default: Action) -> Callable[[Operation], Verdict]:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from enum import Enum, auto
 
 from bastion.audit import EventType
-from bastion.errors import LocalProtocolError, UnavailableError
+from bastion.errors import AccessDenied, LocalProtocolError, UnavailableError
 from bastion.inspectors.actions import (
     Action,
     Allowed,
@@ -67,10 +67,11 @@ class TransferPipeline:
     Parameters
     ----------
     codec: reads the channel's protocol.
-    masking: the maskers of its stderr; files are masked by the codec.
+    masking: the maskers of its stderr, with `guard` of its stdout too; files are masked by the codec.
     judge: what roles and rules say of an operation.
     clean: masks a line for the recording.
     question: what is asked about before anything opens; None where that is settled.
+    guard: whether stdout may only pass as long as its masker finds nothing.
     """
 
     def __init__(
@@ -80,12 +81,15 @@ class TransferPipeline:
         judge: Callable[[Operation], Verdict],
         clean: Callable[[bytes], bytes],
         question: bytes | None,
+        *,
+        guard: bool = False,
     ) -> None:
         self._codec = codec
         self._masking = masking
         self._judge = judge
         self._clean = clean
         self._question = question
+        self._guarded: bytearray | None = bytearray() if guard else None  # stdout that is not decided
         self._state = _State.NEW
         self._asked: Asked | None = None
         self._queue: deque[Out] = deque()  # behind what is asked
@@ -148,8 +152,8 @@ class TransferPipeline:
     def wake(self, now: float) -> list[Action]:
         """Release what maskers may release after a pause."""
         actions: list[Action] = []
-        for _, data in self._masking.wake(now):
-            actions += self._masked_out(b"", data)
+        for stream, data in self._masking.wake(now):
+            actions += self._checked(data) if stream is Stream.STDOUT else self._masked_out(b"", data)
         return self._with_wake(actions)
 
     def note(self, text: str) -> list[Action]:
@@ -213,6 +217,9 @@ class TransferPipeline:
         match out:
             case Pass(Stream.STDERR, raw):
                 return self._masked_out(raw, self._masking.feed(Stream.STDERR, raw, now))
+            case Pass(Stream.STDOUT, raw) if self._guarded is not None:
+                self._guarded += raw
+                return self._checked(self._masking.feed(Stream.STDOUT, raw, now))
             case Pass(stream, raw):
                 return [Send(stream, raw)]
             case Asked():
@@ -308,9 +315,22 @@ class TransferPipeline:
 
     def _end(self, stream: Stream, now: float) -> list[Action]:
         actions = self._handle(stream, self._codec.end(stream), now)
+        if stream is Stream.STDOUT and self._guarded is not None:
+            actions += self._checked(self._masking.end(stream))
         if stream is Stream.STDERR:
             actions += self._masked_out(b"", self._masking.end(stream))
         return [*actions, End(stream)]
+
+    def _checked(self, masked: bytes) -> list[Action]:
+        """Let output go on that masking would not change; end the channel at the first value, before it goes out."""
+        assert self._guarded is not None
+        data = bytes(self._guarded[: len(masked)])
+        if data != masked:
+            raise AccessDenied(
+                "what comes now must be masked, which this program's protocol can't bear; use sftp or scp"
+            )
+        del self._guarded[: len(masked)]
+        return [Send(Stream.STDOUT, data)] if data else []
 
     def _masked_out(self, raw: bytes, masked: bytes) -> list[Action]:
         """Save what is masked of stderr, and send it, or the raw bytes to those who see everything."""

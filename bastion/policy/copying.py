@@ -1,4 +1,4 @@
-"""Which commands copy files over their standard input and output: the far halves of scp, rsync and sftp.
+"""Which commands copy files over their standard input and output: the far halves of scp, rsync, sftp and git.
 
 Read from what a command text would run, so that quotes, wrappers and nested shells hide nothing that the analysis can
 follow. Programs that copy in other ways (`cat`, `tar`, `base64`) are commands like all others: `exec` lets files pass.
@@ -13,15 +13,16 @@ from bastion.policy.understanding import Command, Understanding, Word
 _DOWNLOAD = frozenset({ChannelKind.DOWNLOAD})
 _UPLOAD = frozenset({ChannelKind.UPLOAD})
 _QUOTES = b"'\"\\"
-_NAMES = (b"scp", b"rsync", b"sftp")
+_NAMES = (b"scp", b"rsync", b"sftp", b"git-upload-pack", b"git-receive-pack")
 
 
 @dataclass(frozen=True, slots=True)
 class Copy:
     """The far half of a copying program.
 
-    `program` is scp, rsync or sftp. `ways` is which way files go, `paths` are operands, read in `directories`. `tree`:
-    whole folders may be meant. `plain`: it is all that the command text runs.
+    `program` is scp, rsync, sftp or git. `ways` is which way files go (none for git, which moves objects of its own and
+    needs `exec` alone), `paths` are operands, read in `directories`. `tree`: whole folders may be meant. `plain`: it is
+    all that the command text runs. `packed`: what passes is compressed.
     """
 
     program: str
@@ -30,6 +31,7 @@ class Copy:
     directories: tuple[Word, ...]
     tree: bool
     plain: bool
+    packed: bool = False
 
     @property
     def shown(self) -> tuple[str, ...]:
@@ -60,6 +62,8 @@ def _copy(command: Command, *, plain: bool) -> Copy | None:
         return _rsync(command, plain=plain)
     if name in ("sftp-server", "internal-sftp"):
         return Copy("sftp", TRANSFERS, (), command.cwd, tree=False, plain=plain)
+    if name in ("git-upload-pack", "git-receive-pack"):
+        return Copy("git", frozenset(), (), command.cwd, tree=True, plain=plain, packed=True)
     return None
 
 
@@ -87,4 +91,12 @@ def _rsync(command: Command, *, plain: bool) -> Copy | None:
         return Copy("rsync", TRANSFERS, (ANYWHERE,), (), tree=True, plain=plain)
     ways = _DOWNLOAD if "--sender" in texts else _UPLOAD
     operands = [word for word, text in zip(command.argv[1:], texts, strict=True) if not (text or "").startswith("-")]
-    return Copy("rsync", ways, tuple(operands[1:]) or (ANYWHERE,), command.cwd, tree=True, plain=plain)
+    packed = any(text is None or _packs(text) for text in texts)
+    return Copy("rsync", ways, tuple(operands[1:]) or (ANYWHERE,), command.cwd, tree=True, plain=plain, packed=packed)
+
+
+def _packs(option: str) -> bool:
+    """Whether an option of rsync asks for compression: the letter z before `e`, behind which capabilities stand."""
+    if option.startswith("--"):
+        return option.startswith(("--compress", "--new-compress", "--old-compress", "--zc", "--zl"))
+    return option.startswith("-") and "z" in option.partition("e")[0]

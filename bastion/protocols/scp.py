@@ -1,4 +1,4 @@
-"""scp's own protocol (`scp -O`): the far half of scp on an exec channel, and rsync's, which passes unread.
+"""scp's own protocol (`scp -O`): the far half of scp on an exec channel.
 
 A source sends records (`C` a file with mode, size and name, `D` and `E` around a folder, `T` times), each answered by
 one byte: 0 for yes, 1 or 2 and a line for no. The content of a file follows its record's yes, with a byte behind it
@@ -139,10 +139,7 @@ class SCPCodec:
 
     def _line(self, buffer: bytearray, *, ends_at_once: bool) -> bytes | None:
         """Return the next record or answer, None while it is not complete."""
-        if ends_at_once and buffer[:1] == _OK:
-            length = 1
-        else:
-            length = buffer.find(b"\n") + 1
+        length = 1 if ends_at_once and buffer[:1] == _OK else buffer.find(b"\n") + 1
         if not length:
             if len(buffer) > MAX_RECORD:
                 raise RemoteProtocolError("scp sent a record that is too long")
@@ -290,40 +287,6 @@ class SCPCodec:
     def _flush(self) -> list[Out]:
         out, self._out = self._out, []
         return out
-
-
-class RsyncCodec:
-    """rsync, of which the command alone is known: bytes pass, and are counted."""
-
-    def __init__(self, *, uploads: bool, paths: str) -> None:
-        self._verb = Verb.UPLOAD if uploads else Verb.DOWNLOAD
-        self._way = Stream.STDIN if uploads else Stream.STDOUT
-        self._paths = paths
-        self._size = 0
-
-    def feed(self, stream: Stream, data: bytes) -> list[Out]:
-        """Pass the bytes on."""
-        if stream is self._way:
-            self._size += len(data)
-        return [Pass(stream, data)]
-
-    def end(self, stream: Stream) -> list[Out]:  # noqa: ARG002 - part of the TransferCodec protocol
-        """Return nothing."""
-        return []
-
-    def allow(self, asked: Asked) -> list[Out]:
-        """Return nothing: nothing is ever asked."""
-        del asked
-        return []
-
-    def refuse(self, asked: Asked, text: str) -> list[Out]:
-        """Return nothing: nothing is ever asked."""
-        del asked, text
-        return []
-
-    def finish(self) -> list[Out]:
-        """Tell how much passed, for all files together."""
-        return [FileDone(self._verb, self._paths, self._size, None, random=True, result="ok", detail="rsync")]
 
 
 def _words(line: bytes) -> str:
