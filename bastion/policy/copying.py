@@ -49,9 +49,17 @@ def copies(understanding: Understanding) -> list[Copy]:
     """Return the copies a command text would make; a text that cannot be read at all may be any."""
     if not understanding.commands and understanding.opaque:
         return [Copy("", TRANSFERS, (ANYWHERE,), (), tree=True, plain=False)]
-    plain = len(understanding.commands) == 1 and not understanding.opaque
-    found = (_copy(command, plain=plain and not command.redirections) for command in understanding.commands)
+    found = (
+        _copy(command, plain=_is_alone(place, understanding)) for place, command in enumerate(understanding.commands)
+    )
     return [copy for copy in found if copy is not None]
+
+
+def _is_alone(place: int, understanding: Understanding) -> bool:
+    """Whether a command is all that would run. What rsync's far half is given as a remote shell, it never runs."""
+    others = (command for other, command in enumerate(understanding.commands) if other != place)
+    started = all(command.parent == place for command in others)
+    return started and not understanding.opaque and not understanding.commands[place].redirections
 
 
 def _copy(command: Command, *, plain: bool) -> Copy | None:
