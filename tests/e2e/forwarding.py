@@ -53,11 +53,8 @@ logins = ["{login}"]
 channels = ["exec", "local-forward"]
 
 """
-OPEN = ["X11Forwarding yes", "AcceptEnv *", "StreamLocalBindUnlink yes"]
-CLOSED = [
-    *("AllowTcpForwarding no", "AllowStreamLocalForwarding no", "AllowAgentForwarding no", "X11Forwarding no"),
-    "AcceptEnv *",
-]
+OPEN = ["X11Forwarding yes", "AcceptEnv *", "AddressFamily inet"]
+CLOSED = ["DisableForwarding yes"]
 COOKIE = "00112233445566778899aabbccddeeff"  # of the display, known to the client's machine alone
 
 # What sshd runs on the target: keeps the cookie that came with the request.
