@@ -19,7 +19,7 @@ from bastion.audit import Event, EventType
 from bastion.errors import AccessDenied, BastionError, ConfigError, NotFoundError, UnavailableError
 from bastion.journal import AuditLog
 from bastion.model import Action, Identity, Verdict, rfc3339
-from bastion.store.base import ApprovalDecision, ApprovalRow, ApprovalState, Viewer
+from bastion.store.base import ApprovalDecision, ApprovalRow, ApprovalScope, ApprovalState, Viewer
 from bastion.store.thread import StoreThread
 from bastion.store.watch import ApprovalWatch
 
@@ -73,7 +73,14 @@ class Approvals:
         self._watch = ApprovalWatch(thread)
 
     async def submit(
-        self, identity: Identity, target: str, login: str, channel: str, command: bytes, verdict: Verdict
+        self,
+        identity: Identity,
+        target: str,
+        login: str,
+        channel: str,
+        command: bytes,
+        verdict: Verdict,
+        connection: str = "",
     ) -> ApprovalRow:
         """Ask for a command, and return the request; one of the same digest and rule that is still live is reused.
 
@@ -106,6 +113,7 @@ class Approvals:
             approvals=verdict.approvals,
             created=now,
             expires=now + timedelta(seconds=verdict.timeout),
+            connection=connection,
         )
         return await self._change(self._submit, row)
 
@@ -135,12 +143,14 @@ class Approvals:
         reason: str,
         lifetime: timedelta | None,
         may_approve: bool,
+        scope: ApprovalScope = ApprovalScope.ONCE,
     ) -> ApprovalRow:
         """Say yes or no to a pending request, and return it as it is then: still PENDING where more people must agree.
 
         `lifetime` is how long it may be used once approved (the last to agree sets it), by default as long as it could
-        have been pending. `may_approve` says whether the caller's roles hold the right to approve. Raise AccessDenied
-        for who may not decide it, NotFoundError for an approver's unknown id, BastionError where it is too late.
+        have been pending; `scope` says how often, and is the last one's likewise. `may_approve` says whether the
+        caller's roles hold the right to approve. Raise AccessDenied for who may not decide it, NotFoundError for an
+        approver's unknown id, BastionError where it is too late.
         """
         if len(reason) > MAX_REASON:
             raise ConfigError(f"the reason is {len(reason)} characters long; use at most {MAX_REASON}")
@@ -149,14 +159,14 @@ class Approvals:
         decision = ApprovalDecision(
             identity.name, identity.issuer, identity.subject, approve, _visible(reason), self._clock()
         )
-        return await self._change(self._decide, identity, approval_id, decision, lifetime, may_approve)
+        return await self._change(self._decide, identity, approval_id, decision, lifetime, may_approve, scope)
 
-    async def use(self, request_digest: str) -> ApprovalRow | None:
-        """Use up the approval of a digest: returned once, to one caller; None where there is none to use.
+    async def use(self, request_digest: str, connection: str = "") -> ApprovalRow | None:
+        """Use the approval of a digest: one of scope ONCE is returned once, to one caller; None where there is none.
 
-        On return it is USED in store and journal, and the caller may run exactly the bytes of `command`.
+        On return its use is in store and journal, and the caller may run exactly the bytes of `command`.
         """
-        return await self._change(self._use, request_digest)
+        return await self._change(self._use, request_digest, connection)
 
     async def withdraw(self, approval_id: str, identity: Identity) -> bool:
         """Take back the own request; False when it is not pending any more. Raise NotFoundError where it isn't own."""
@@ -214,11 +224,12 @@ class Approvals:
             row = replace(row, id=_new_id())
         kept = store.add(row)
         if kept.id != row.id:
-            if _same_terms(kept, row):
+            if _same_terms(kept, row) and not _of_another_session(kept, row):
                 return kept
-            # the rules changed: what others would have agreed to must not stand for what is asked now
+            # the rules changed, or it was good for another session: it must not stand for what is asked now
+            why = "the same was asked elsewhere" if _same_terms(kept, row) else "the rules changed"
             store.lapse(kept.id)
-            self._note(EventType.APPROVAL_EXPIRED, kept, "", why="the rules changed")
+            self._note(EventType.APPROVAL_EXPIRED, kept, "", why=why)
             kept = store.add(row)
         if store.count_pending(row.issuer, row.subject, row.created) > MAX_PENDING:
             raise UnavailableError(
@@ -237,6 +248,7 @@ class Approvals:
         decision: ApprovalDecision,
         lifetime: timedelta | None,
         may_approve: bool,
+        scope: ApprovalScope,
     ) -> ApprovalRow:
         store = self._thread.store.approvals
         row = store.get(approval_id)
@@ -250,15 +262,17 @@ class Approvals:
         if not set(row.approvers) & set(identity.groups):
             raise AccessDenied(f"you may not decide approval {shown}: you are in none of its approvers' groups")
         expires = decision.time + (row.expires - row.created if lifetime is None else lifetime)
-        decided = store.decide(approval_id, decision, expires)
+        decided = store.decide(approval_id, decision, expires, scope)
         if decided is None:
             raise BastionError(_too_late(row, decision.time))
         more = {"approve": decision.approve, "reason": decision.reason, "state": str(decided.state)}
+        if decision.approve:
+            more["scope"] = str(scope)
         self._note(EventType.APPROVAL_DECIDED, decided, identity.name, expires=rfc3339(decided.expires), **more)
         return decided
 
-    def _use(self, request_digest: str) -> ApprovalRow | None:
-        row = self._thread.store.approvals.use(request_digest, self._clock())
+    def _use(self, request_digest: str, connection: str) -> ApprovalRow | None:
+        row = self._thread.store.approvals.use(request_digest, self._clock(), connection)
         if row is not None:
             self._note(EventType.APPROVAL_USED, row, row.requester, digest=row.digest)
         return row
@@ -303,6 +317,11 @@ def _is_requester(row: ApprovalRow, identity: Identity) -> bool:
 
 def _same_terms(one: ApprovalRow, other: ApprovalRow) -> bool:
     return (one.rule, set(one.approvers), one.approvals) == (other.rule, set(other.approvers), other.approvals)
+
+
+def _of_another_session(live: ApprovalRow, asked: ApprovalRow) -> bool:
+    approved = live.state is ApprovalState.APPROVED and live.scope is ApprovalScope.SESSION
+    return approved and live.connection != asked.connection
 
 
 def _too_late(row: ApprovalRow, now: datetime) -> str:

@@ -23,6 +23,7 @@ def as_json(row: ApprovalRow) -> dict[str, object]:
         "reason": row.reason,
         "approvers": list(row.approvers),
         "approvals": row.approvals,
+        "scope": str(row.scope),
         "decisions": [
             {
                 "who": decision.who,

@@ -29,7 +29,7 @@ class Place(Enum):
     CONTROL = "control"  # on the bastion, whoever types it where
 
 
-class HelpRequested(Exception):  # noqa: N818 - control flow, not an error
+class HelpRequested(Exception):
     """`--help` was given: carries the text, since click itself would print it on the process's own output."""
 
     def __init__(self, text: str) -> None:

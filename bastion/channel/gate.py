@@ -31,9 +31,13 @@ A_FORWARD = Understanding("", (), (Opaque(Reason.UNSUPPORTED, "what passes throu
 
 
 class Gate:
-    """Decides the commands of one channel, with the rules in force when the channel began."""
+    """Decides the commands of one channel, with the rules in force when the channel began.
 
-    def __init__(self, services: Services, grant: Grant, request: ChannelRequest) -> None:
+    `connection` is the id of the client connection: an approval may be good for it alone.
+    """
+
+    def __init__(self, services: Services, grant: Grant, request: ChannelRequest, connection: str) -> None:
+        self._connection = connection
         self._services = services
         self._ruling = services.ruling
         self._grant = grant
@@ -43,7 +47,7 @@ class Gate:
 
     async def judge(self, command: bytes) -> Verdict:
         """Return what the rules say of these exact bytes."""
-        target = self._ruling.config.targets[self._grant.target]
+        target = self._ruling.target(self._grant.target)
         context = CommandContext(self._grant.identity, target, self._grant.login, self._request.kind)
         rules = self._ruling.rules
         default = self._grant.default
@@ -80,7 +84,13 @@ class Gate:
         # The request outlives the client's wait by as much again: "still open" must be true when it is said.
         asked = replace(verdict, timeout=verdict.timeout * 2)
         row = await self._services.approvals.submit(
-            self._grant.identity, self._grant.target, self._grant.login, str(self._request.kind), command, asked
+            self._grant.identity,
+            self._grant.target,
+            self._grant.login,
+            str(self._request.kind),
+            command,
+            asked,
+            self._connection,
         )
         if row.state is ApprovalState.APPROVED:
             return await self._use(row)
@@ -114,5 +124,5 @@ class Gate:
                 return Lapsed(row.id)
 
     async def _use(self, row: ApprovalRow) -> Decision:
-        used = await self._services.approvals.use(row.digest)
+        used = await self._services.approvals.use(row.digest, self._connection)
         return Allowed(self._copy) if used is not None else Lapsed(row.id)

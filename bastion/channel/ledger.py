@@ -92,6 +92,11 @@ class Ledger:
             },
         )
 
+    @property
+    def connection(self) -> str:
+        """The id of the client connection."""
+        return self._origin.connection
+
     def save(self, stream: Stream, data: bytes) -> None:
         """Record bytes before they go on. Raises RecordingError."""
         self._writer.write(_CODES[stream], data, time.monotonic() - self._started)
@@ -185,5 +190,6 @@ class Ledger:
             "login": self._grant.login,
             "connection": self._origin.connection,
             "address": self._origin.address,
+            **({"via": ", ".join(self._grant.via)} if self._grant.via else {}),
         }
         return Event(kind, self._grant.identity.name, self.session_id, {**facts, **data})

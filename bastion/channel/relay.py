@@ -85,7 +85,7 @@ class Relay:
         self._ledger = ledger
         self._pool = pool
         self._client = client
-        self._gate = Gate(services, grant, request)
+        self._gate = Gate(services, grant, request, ledger.connection)
         self._loop = asyncio.get_running_loop()
         self._target: asyncssh.SSHClientChannel[bytes] | None = None
         self._early: list[bytes | None] = []  # for the target, while it is not up; None is EOF
@@ -289,7 +289,7 @@ class Relay:
 
     async def _open(self) -> None:
         await self._ledger.open(None)
-        target = self._services.ruling.config.targets[self._grant.target]
+        target = self._services.ruling.target(self._grant.target)
         env: dict[bytes | str, bytes | str] = {
             name: value for name, value in self._request.env if not name.startswith("BASTION_")
         }

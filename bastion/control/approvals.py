@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from bastion.control.services import Control
 from bastion.model import ControlRight
-from bastion.store.base import ApprovalRow, ApprovalState
+from bastion.store.base import ApprovalRow, ApprovalScope, ApprovalState
 
 
 async def find(control: Control, *, states: Sequence[ApprovalState], limit: int) -> Sequence[ApprovalRow]:
@@ -27,12 +27,18 @@ async def get(control: Control, approval_id: str) -> ApprovalRow:
 
 
 async def decide(
-    control: Control, approval_id: str, *, approve: bool, reason: str, lifetime: float | None
+    control: Control,
+    approval_id: str,
+    *,
+    approve: bool,
+    reason: str,
+    lifetime: float | None,
+    scope: ApprovalScope = ApprovalScope.ONCE,
 ) -> ApprovalRow:
     """Approve or deny a pending request and return it as it is then.
 
-    `lifetime` is how many seconds an approval may be used, None for the server's default. Raises AccessDenied,
-    NotFoundError, or BastionError where it is not pending any more.
+    `lifetime` is how many seconds an approval may be used, None for the server's default, `scope` how often.
+    Raises AccessDenied, NotFoundError, or BastionError where it is not pending any more.
     """
     return await control.services.approvals.decide(
         control.identity,
@@ -41,6 +47,7 @@ async def decide(
         reason=reason,
         lifetime=None if lifetime is None else timedelta(seconds=lifetime),
         may_approve=control.may(ControlRight.APPROVE),
+        scope=scope,
     )
 
 

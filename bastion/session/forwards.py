@@ -150,7 +150,8 @@ class Forwards:
 
     async def _judge(self, passage: Passage, grant: Grant) -> None:
         place = passage.place.encode()
-        gate = Gate(self._services, grant, ChannelRequest(passage.kind, place, None, ((NO_WAIT, "0"),)))
+        request = ChannelRequest(passage.kind, place, None, ((NO_WAIT, "0"),))
+        gate = Gate(self._services, grant, request, self._client.origin.connection)
         decision = await gate.settle(place, await gate.judge(place), lambda _: None)
         if not isinstance(decision, Allowed):
             raise AccessDenied(wording(decision).removeprefix("bastion: "))

@@ -71,6 +71,14 @@ class ApprovalState(StrEnum):
     USED = "used"
 
 
+class ApprovalScope(StrEnum):
+    """How often an approval may be used within its lifetime; chosen by who approves."""
+
+    ONCE = "once"
+    COMMAND = "command"  # this exact command, as often as wanted
+    SESSION = "session"  # the same, but only within the connection that asked
+
+
 @dataclass(frozen=True, slots=True)
 class ApprovalDecision:
     """What one person said of an approval."""
@@ -88,7 +96,8 @@ class ApprovalRow:
     """A held command. `digest` binds it to (identity, target, login, channel kind, exact bytes).
 
     `requester` is the name, `issuer` and `subject` tell people apart. `approvals` is how many different people must
-    agree. `expires` is when a pending one lapses, and once approved, when the approval itself lapses.
+    agree. `expires` is when a pending one lapses, and once approved, when the approval itself lapses. `connection` is
+    the client connection that asked.
     """
 
     id: str
@@ -109,6 +118,8 @@ class ApprovalRow:
     created: datetime
     expires: datetime
     decisions: tuple[ApprovalDecision, ...] = ()
+    scope: ApprovalScope = ApprovalScope.ONCE
+    connection: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,16 +187,26 @@ class ApprovalStore(Protocol):
     def count_pending(self, issuer: str, subject: str, now: datetime) -> int:
         """Return how many requests of one person are pending and within their time."""
 
-    def decide(self, approval_id: str, decision: ApprovalDecision, expires: datetime) -> ApprovalRow | None:
+    def decide(
+        self,
+        approval_id: str,
+        decision: ApprovalDecision,
+        expires: datetime,
+        scope: ApprovalScope = ApprovalScope.ONCE,
+    ) -> ApprovalRow | None:
         """Add one person's decision to a pending approval and return the row after it.
 
-        One denial makes it DENIED; the n-th different person agreeing makes it APPROVED and sets `expires`. Returns
-        None when it is not pending any more, is over its time at `decision.time`, or that person decided before (the
-        same issuer and subject, or the same name whatever its case).
+        One denial makes it DENIED; the n-th different person agreeing makes it APPROVED and sets `expires` and
+        `scope`. Returns None when it is not pending any more, is over its time at `decision.time`, or that person
+        decided before (the same issuer and subject, or the same name whatever its case).
         """
 
-    def use(self, digest: str, now: datetime) -> ApprovalRow | None:
-        """Turn the approved, unexpired approval of this digest into USED, once; None when there is none."""
+    def use(self, digest: str, now: datetime, connection: str = "") -> ApprovalRow | None:
+        """Use the approved, unexpired approval of this digest and return it; None when there is none to use.
+
+        One of scope ONCE becomes USED. The others stay APPROVED; one of scope SESSION counts for the connection that
+        asked alone.
+        """
 
     def withdraw(self, approval_id: str, now: datetime) -> bool:
         """Turn a pending approval into WITHDRAWN; False when it is not pending."""

@@ -11,6 +11,7 @@ from bastion.errors import NotFoundError
 from bastion.store.base import (
     ApprovalDecision,
     ApprovalRow,
+    ApprovalScope,
     ApprovalState,
     ApprovalStore,
     CertificateRow,
@@ -155,7 +156,13 @@ class MemoryApprovals(_Part):
             own = [row for row in self._rows() if (row.issuer, row.subject) == (issuer, subject)]
         return sum(row.state is ApprovalState.PENDING and row.expires > now for row in own)
 
-    def decide(self, approval_id: str, decision: ApprovalDecision, expires: datetime) -> ApprovalRow | None:
+    def decide(
+        self,
+        approval_id: str,
+        decision: ApprovalDecision,
+        expires: datetime,
+        scope: ApprovalScope = ApprovalScope.ONCE,
+    ) -> ApprovalRow | None:
         """See `ApprovalStore.decide`."""
         with self._store.lock:
             row = self.get(approval_id)
@@ -169,15 +176,19 @@ class MemoryApprovals(_Part):
             if not decision.approve:
                 row = replace(row, state=ApprovalState.DENIED)
             elif len(row.decisions) >= row.approvals:
-                row = replace(row, state=ApprovalState.APPROVED, expires=expires)
+                row = replace(row, state=ApprovalState.APPROVED, expires=expires, scope=scope)
             return self._keep(row)
 
-    def use(self, digest: str, now: datetime) -> ApprovalRow | None:
+    def use(self, digest: str, now: datetime, connection: str = "") -> ApprovalRow | None:
         """See `ApprovalStore.use`."""
         with self._store.lock:
             for row in self._rows():
-                if row.digest == digest and row.state is ApprovalState.APPROVED and row.expires > now:
+                if row.digest != digest or row.state is not ApprovalState.APPROVED or row.expires <= now:
+                    continue
+                if row.scope is ApprovalScope.ONCE:
                     return self._keep(replace(row, state=ApprovalState.USED))
+                if row.scope is ApprovalScope.COMMAND or row.connection == connection:
+                    return row
         return None
 
     def withdraw(self, approval_id: str, now: datetime) -> bool:

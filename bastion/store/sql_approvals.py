@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, Connection, Select, Table, TextClause, exi
 
 from bastion.model import Kind
 from bastion.store import tables
-from bastion.store.base import ApprovalDecision, ApprovalRow, ApprovalState, Viewer
+from bastion.store.base import ApprovalDecision, ApprovalRow, ApprovalScope, ApprovalState, Viewer
 from bastion.store.database import Database
 
 _TABLE = tables.approvals
@@ -77,7 +77,13 @@ class SQLApprovals:
             count: int = connection.execute(query).scalar_one()
         return count
 
-    def decide(self, approval_id: str, decision: ApprovalDecision, expires: datetime) -> ApprovalRow | None:
+    def decide(
+        self,
+        approval_id: str,
+        decision: ApprovalDecision,
+        expires: datetime,
+        scope: ApprovalScope = ApprovalScope.ONCE,
+    ) -> ApprovalRow | None:
         """See `ApprovalStore.decide`."""
         with self._database.write() as connection:
             revision = _next_revision(connection)
@@ -101,15 +107,21 @@ class SQLApprovals:
             if not decision.approve:
                 changes = {"state": ApprovalState.DENIED}
             elif len(row.decisions) + 1 >= row.approvals:  # a denial would have ended it: all earlier ones agreed
-                changes = {"state": ApprovalState.APPROVED, "expires": expires}
+                changes = {"state": ApprovalState.APPROVED, "expires": expires, "scope": scope}
             _change(connection, row.id, revision, **changes)
             return _one(connection, approval_id)
 
-    def use(self, digest: str, now: datetime) -> ApprovalRow | None:
+    def use(self, digest: str, now: datetime, connection: str = "") -> ApprovalRow | None:
         """See `ApprovalStore.use`."""
-        return self._end(
-            ApprovalState.USED, _TABLE.c.digest == digest, _is(ApprovalState.APPROVED), _TABLE.c.expires > now
-        )
+        usable = (_TABLE.c.digest == digest, _is(ApprovalState.APPROVED), _TABLE.c.expires > now)
+        with self._database.write() as held:
+            revision = _next_revision(held)
+            row = next(iter(_rows(held, *usable)), None)
+            if row is None or (row.scope is ApprovalScope.SESSION and row.connection != connection):
+                return None
+            if row.scope is ApprovalScope.ONCE:
+                _change(held, row.id, revision, state=ApprovalState.USED)
+            return _one(held, row.id)
 
     def withdraw(self, approval_id: str, now: datetime) -> bool:
         """See `ApprovalStore.withdraw`. One over its time expires and isn't withdrawn."""
@@ -207,6 +219,7 @@ def _children(table: Table, ids: Sequence[str]) -> Select[Any]:
 def _approval(values: dict[str, Any], approvers: Sequence[str], decisions: Sequence[ApprovalDecision]) -> ApprovalRow:
     del values["revision"]
     values |= {"state": ApprovalState(values["state"]), "kind": Kind(values["kind"])}
+    values["scope"] = ApprovalScope(values["scope"])
     return ApprovalRow(**values, approvers=tuple(approvers), decisions=tuple(decisions))
 
 

@@ -6,7 +6,7 @@ import click
 
 from bastion.control import approvals
 from bastion.model import rfc3339
-from bastion.store.base import ApprovalRow, ApprovalState
+from bastion.store.base import ApprovalRow, ApprovalScope, ApprovalState
 from cli.approvals import as_json as approval_json
 from cli.approvals import summary
 from cli.command import Duration, Group, ServerContext, json_option, limit_option
@@ -69,11 +69,27 @@ async def show(context: ServerContext, approval_id: str, as_json: bool) -> None:
 @click.argument("approval_id", metavar="ID")
 @click.option("--reason", default="", help="Goes into the journal and to the person who asked.")
 @click.option("--for", "lifetime", type=Duration(), help="How long the approval may be used, such as 10m.")
+@click.option(
+    "--scope",
+    type=click.Choice([str(scope) for scope in ApprovalScope]),
+    default=str(ApprovalScope.ONCE),
+    show_default=True,
+    help="Good once; or for this very command as often as wanted, in all sessions or in the one that asked.",
+)
 @json_option
 @click.pass_obj
-async def approve(context: ServerContext, approval_id: str, reason: str, lifetime: float | None, as_json: bool) -> None:
-    """Approve a request: the held command runs, once."""
-    row = await approvals.decide(context.control, approval_id, approve=True, reason=reason, lifetime=lifetime)
+async def approve(
+    context: ServerContext, approval_id: str, reason: str, lifetime: float | None, scope: str, as_json: bool
+) -> None:
+    """Approve a request: the held command runs, once unless --scope says otherwise."""
+    row = await approvals.decide(
+        context.control,
+        approval_id,
+        approve=True,
+        reason=reason,
+        lifetime=lifetime,
+        scope=ApprovalScope(scope),
+    )
     _report(context, row, as_json=as_json)
 
 

@@ -1,12 +1,13 @@
 """What every store must do: sessions, journal, certificates and transactions. Approvals stand beside this file."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from bastion.audit import GENESIS, Event, EventType, Head, verify
 from bastion.errors import NotFoundError
-from bastion.store.base import Store
+from bastion.store.base import ApprovalScope, Store
 from tests.bastion.store.rows import LATER, NOW, approval, certificate, says, session
 from tests.bastion.store.threads import at_once
 
@@ -168,3 +169,23 @@ def test_a_store_in_order_says_nothing(store: Store) -> None:
     before = store.approvals.revision()
     store.check()
     assert store.approvals.revision() == before
+
+
+@pytest.mark.parametrize(
+    ("scope", "connection", "times"),
+    [
+        (ApprovalScope.ONCE, "c1", 1),
+        (ApprovalScope.COMMAND, "c1", 3),
+        (ApprovalScope.COMMAND, "elsewhere", 3),
+        (ApprovalScope.SESSION, "c1", 3),
+        (ApprovalScope.SESSION, "elsewhere", 0),
+    ],
+)
+def test_the_scope_says_how_often_and_where(store: Store, scope: ApprovalScope, connection: str, times: int) -> None:
+    asked = store.approvals.add(replace(approval(), connection="c1"))
+    approved = store.approvals.decide(asked.id, says("bob"), asked.expires, scope)
+    assert approved is not None
+    assert approved.scope is scope
+    uses = [store.approvals.use(asked.digest, asked.created, connection) for _ in range(3)]
+    assert sum(use is not None for use in uses) == times
+    assert store.approvals.use(asked.digest, asked.expires, connection) is None

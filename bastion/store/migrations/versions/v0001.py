@@ -93,6 +93,8 @@ def _approvals() -> None:
         sa.Column("command", sa.LargeBinary, nullable=False),
         sa.Column("reason", sa.Text, nullable=False),
         sa.Column("approvals", sa.Integer, nullable=False),
+        sa.Column("scope", sa.String(16), nullable=False),
+        sa.Column("connection", sa.String(64), nullable=False),
         sa.Column("created", TIME, nullable=False),
         sa.Column("expires", TIME, nullable=False),
         sa.Column("revision", sa.BigInteger, nullable=False),
