@@ -97,4 +97,5 @@ def facts(grant: Grant, origin: Origin) -> dict[str, str]:
         "login": grant.login,
         "connection": origin.connection,
         "address": origin.address,
+        **({"via": ", ".join(grant.via)} if grant.via else {}),
     }

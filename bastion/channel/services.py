@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from bastion.approvals import Approvals
-from bastion.auth.access import Access
+from bastion.auth.access import DENIED, Access
 from bastion.auth.keys import ServerKeys
 from bastion.auth.oidc import Issuers
 from bastion.channel.live import Live
-from bastion.config import Config
+from bastion.config import Config, Target
+from bastion.errors import AccessDenied
+from bastion.instances import find
 from bastion.journal import AuditLog
 from bastion.masking.masker import MaskingPolicy
 from bastion.policy.rules import RuleSet
@@ -31,6 +33,13 @@ class Ruling:
     rules: RuleSet
     masking: MaskingPolicy
     issuers: Issuers
+
+    def target(self, name: str) -> Target:
+        """Return a target that was granted. Raises AccessDenied where the configuration has it no more."""
+        found = find(self.config, name)
+        if found is None:
+            raise AccessDenied(DENIED, log="the target was taken away meanwhile")
+        return found
 
 
 @dataclass(slots=True)

@@ -13,13 +13,14 @@ from bastion.channel.client import ClientSession
 from bastion.channel.forward import Passage
 from bastion.channel.relay import Relay
 from bastion.channel.requests import ChannelRequest
-from bastion.config import Target
+from bastion.config import Target, Via
+from bastion.instances import every
 from bastion.model import ChannelKind, Grant
 from bastion.session.connection import ClientConnection, Way
 from bastion.session.forwards import Forwards, Join
 from bastion.session.places import check_destination, check_listen, check_path, spelt
 from bastion.target.connection import TargetConnection
-from bastion.target.dial import Dialer
+from bastion.target.dial import Dialer, Gateway
 from bastion.target.pool import TargetPool
 from bastion.transport import PACKET, WINDOW
 
@@ -170,11 +171,10 @@ class Leg:
     # What all of them use
 
     def _targets(self) -> list[Target]:
-        return list(self._services.ruling.config.targets.values())
+        return list(every(self._services.ruling.config))
 
     async def _connection(self, grant: Grant) -> asyncssh.SSHClientConnection:
-        target = self._services.ruling.config.targets[grant.target]
-        return await self._client.pool.connection(grant, target)
+        return await self._client.pool.connection(grant, self._services.ruling.target(grant.target))
 
     def close(self) -> None:
         """The client's ssh connection is gone: free everything. Connections shared with other legs stay."""
@@ -192,8 +192,12 @@ class _Homing:
         self._dialer = dialer
         self._leg = leg
 
-    async def dial(self, grant: Grant, target: Target) -> TargetConnection:
+    async def dial(self, grant: Grant, target: Target, gateway: Gateway | None = None) -> TargetConnection:
         """Connect and sign in."""
-        connection = await self._dialer.dial(grant, target)
+        connection = await self._dialer.dial(grant, target, gateway)
         connection.homeward = self._leg
         return connection
+
+    async def hop(self, grant: Grant, via: Via, gateway: Gateway | None = None) -> TargetConnection:
+        """Connect and sign in to a gateway, which brings nothing to the leg."""
+        return await self._dialer.hop(grant, via, gateway)
