@@ -39,6 +39,7 @@ from bastion.masking.engine import choose_engine
 from bastion.masking.masker import MaskingPolicy
 from bastion.metrics import Metrics
 from bastion.model import ControlRight, utcnow
+from bastion.notify import Notifications
 from bastion.policy.rules import RuleSet
 from bastion.reading import CommandReader
 from bastion.store.opening import open_store
@@ -128,7 +129,12 @@ async def _build(config: Config, stack: AsyncExitStack) -> tuple[Services, Metri
     stack.push_async_callback(thread.close)
     await thread.run(thread.store.check)
     metrics.live(lambda: len(live.ids()))
-    audit = AuditLog(thread, socket.gethostname(), utcnow, metrics.observe)
+
+    def observe(event: Event) -> None:
+        metrics.observe(event)
+        notifications.observe(event)
+
+    audit = AuditLog(thread, socket.gethostname(), utcnow, observe)
     stack.push_async_callback(audit.close)
     reader = CommandReader()
     stack.push_async_callback(reader.close)
@@ -150,6 +156,8 @@ async def _build(config: Config, stack: AsyncExitStack) -> tuple[Services, Metri
         live=live,
         clock=utcnow,
     )
+    notifications = Notifications(lambda: services.ruling.config)
+    stack.push_async_callback(notifications.close)
     await _recover(services)
     return services, metrics, maker
 

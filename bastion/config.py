@@ -10,7 +10,7 @@ from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 
 from bastion import environment
-from bastion.model import Action, ChannelKind, ControlRight, Kind
+from bastion.model import Action, ChannelKind, ControlRight, Kind, ShellGate
 
 PROTOCOLS = ("ssh", "postgres", "mysql", "http", "kubernetes")
 DETECTORS = ("email", "phone", "iban", "card", "national-id", "ip", "mac", "secret")
@@ -159,6 +159,7 @@ class Target:
     algorithms: Algorithms = Algorithms()
     pattern: str = ""
     networks: tuple[IPv4Network | IPv6Network, ...] = ()
+    shell: ShellGate = ShellGate.MISTAKES
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +174,8 @@ class AccessRequestConfig:
 class Role:
     """`[roles.NAME]`: which groups get which targets, logins, channels and control rights.
 
-    `env` are globs of names of variables the client may set on ssh targets.
+    `env` are globs of names of variables the client may set on ssh targets. `pty` says whether a terminal may be had;
+    None where the role does not say: then people may, and agents and workloads may not.
     """
 
     name: str
@@ -185,6 +187,8 @@ class Role:
     default: Action = Action.ALLOW
     request: AccessRequestConfig | None = None
     env: tuple[str, ...] = environment.DEFAULT
+    shell: ShellGate = ShellGate.MISTAKES
+    pty: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,6 +244,15 @@ class MaskingConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class Notifier:
+    """`[notify.NAME]`: members of these groups are told over an Apprise URL what waits for their approval."""
+
+    name: str
+    groups: tuple[str, ...]
+    url: Secret
+
+
+@dataclass(frozen=True, slots=True)
 class RetentionConfig:
     """`[retention]`."""
 
@@ -266,4 +279,5 @@ class Config:
     rules: tuple[Rule, ...] = ()
     masking: MaskingConfig = field(default_factory=MaskingConfig)
     retention: RetentionConfig = field(default_factory=RetentionConfig)
+    notifiers: dict[str, Notifier] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()

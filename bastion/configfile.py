@@ -14,6 +14,7 @@ from pathlib import Path
 
 from bastion.config import Config
 from bastion.config_checks import check
+from bastion.config_notify import read_notifiers
 from bastion.config_rules import read_roles, read_rules
 from bastion.config_secrets import SecretReader
 from bastion.config_sections import (
@@ -74,6 +75,7 @@ def parse(text: str, path: Path, environ: Mapping[str, str]) -> Config:
         rules=read_rules(root, targets),
         masking=read_masking(root),
         retention=read_retention(root),
+        notifiers=read_notifiers(root, secrets),
     )
     root.finish()
     if findings.errors:
