@@ -99,12 +99,15 @@ def _rsync(command: Command, *, plain: bool) -> Copy | None:
         return Copy("rsync", TRANSFERS, (ANYWHERE,), (), tree=True, plain=plain)
     ways = _DOWNLOAD if "--sender" in texts else _UPLOAD
     operands = [word for word, text in zip(command.argv[1:], texts, strict=True) if not (text or "").startswith("-")]
-    packed = any(text is None or _packs(text) for text in texts)
-    return Copy("rsync", ways, tuple(operands[1:]) or (ANYWHERE,), command.cwd, tree=True, plain=plain, packed=packed)
+    packed = any(_has(text, "z", ("--compress", "--new-compress", "--old-compress", "--zc", "--zl")) for text in texts)
+    # What is uploaded may go into a folder of the operand's name.
+    tree = ways == _UPLOAD or any(_has(text, "rd", ("--recursive", "--dirs", "--files-from")) for text in texts)
+    return Copy("rsync", ways, tuple(operands[1:]) or (ANYWHERE,), command.cwd, tree=tree, plain=plain, packed=packed)
 
 
-def _packs(option: str) -> bool:
-    """Whether an option of rsync asks for compression: the letter z before `e`, behind which capabilities stand."""
-    if option.startswith("--"):
-        return option.startswith(("--compress", "--new-compress", "--old-compress", "--zc", "--zl"))
-    return option.startswith("-") and "z" in option.partition("e")[0]
+def _has(option: str | None, letters: str, names: tuple[str, ...]) -> bool:
+    """Whether a word of rsync's command may be one of these options; behind `e` capabilities stand."""
+    if option is None or option.startswith(names):
+        return True
+    flags = option[1:].partition("e")[0] if option.startswith("-") and not option.startswith("--") else ""
+    return any(letter in flags for letter in letters)

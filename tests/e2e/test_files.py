@@ -1,4 +1,4 @@
-"""Copying through the bastion with the stock programs: scp -O, rsync, git. sftp is not relayed yet."""
+"""Copying through the bastion with the stock programs: sftp, scp -O, rsync, git."""
 
 import random
 from pathlib import Path
@@ -27,17 +27,14 @@ def test_scp_both_ways(alice: Client, world: World, local: Path, marker: Path) -
     assert back.read_bytes() == local.read_bytes()
 
 
-@pytest.mark.parametrize("program", ["sftp", "scp"])
-def test_sftp_is_refused_and_says_so(alice: Client, world: World, local: Path, marker: Path, program: str) -> None:
-    """The sftp protocol is not relayed yet; nothing of it passes uninspected meanwhile."""
-    ssh = ["-F", str(alice.config), "-J", "bastion"]
-    if program == "sftp":
-        done = alice.run(["sftp", "-b", "-", *ssh, f"{world.login}@web-1"], stdin=f"put {local} {marker}\n".encode())
-    else:
-        done = alice.run(["scp", *ssh, str(local), f"{world.login}@web-1:{marker}"])
-    assert done.status != 0
-    assert done.said == ["bastion: the bastion does not relay sftp channels"]
-    assert not marker.exists()
+def test_sftp_both_ways(alice: Client, world: World, local: Path, marker: Path) -> None:
+    back = alice.folder / "back"
+    commands = f"put {local} {marker}\nget {marker} {back}\n".encode()
+    done = alice.run(
+        ["sftp", "-b", "-", "-F", str(alice.config), "-J", "bastion", f"{world.login}@web-1"], stdin=commands
+    )
+    assert done.status == 0, done.errors
+    assert marker.read_bytes() == back.read_bytes() == local.read_bytes()
 
 
 def test_rsync(alice: Client, world: World, local: Path, marker: Path) -> None:
