@@ -28,10 +28,11 @@ from bastion.config_values import (
     word,
 )
 from bastion.instances import instance
-from bastion.model import TRANSFERS, Action, ChannelKind, ControlRight, Kind
+from bastion.model import TRANSFERS, Action, ChannelKind, ControlRight, Kind, ShellGate
 from bastion.policy.understanding import Reason
 
 _MOST_APPROVALS = 20
+_UNSAID: bool | None = None
 _NOT_OPAQUE: bool | frozenset[str] = False
 _APPROVE_ONLY = ("approvers", "approvals", "timeout")
 
@@ -52,6 +53,8 @@ def _role(name: str, table: Table, targets: Mapping[str, Target]) -> Role:
         default=table.take("default", member(Action), Action.ALLOW),
         request=_request(table),
         env=table.several("env", env_pattern, environment.DEFAULT),
+        shell=table.take("shell", member(ShellGate), ShellGate.MISTAKES),
+        pty=table.take("pty", boolean, _UNSAID),
     )
     table.finish()
     return role

@@ -17,7 +17,7 @@ from bastion.config_values import (
     text,
     word,
 )
-from bastion.model import Action
+from bastion.model import Action, ShellGate
 from bastion.names import is_target_pattern
 
 _PORTS = {"ssh": 22, "postgres": 5432, "mysql": 3306, "http": 80, "kubernetes": 443}
@@ -68,7 +68,14 @@ def _target(name: str, table: Table, secrets: SecretReader) -> Target:
         algorithms=read_algorithms(table, protocol),
         pattern=name if pattern else "",
         networks=read_networks(table, pattern=pattern),
+        shell=_shell(table, protocol),
     )
+
+
+def _shell(table: Table, protocol: str) -> ShellGate:
+    if protocol not in ("ssh", ""):
+        table.forbid("shell", f"is for ssh targets, not for {protocol}")
+    return table.take("shell", member(ShellGate), ShellGate.MISTAKES)
 
 
 def _address(protocol: str) -> Reader[tuple[Address, bool]]:

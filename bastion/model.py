@@ -59,6 +59,14 @@ class Action(StrEnum):
     DENY = "deny"
 
 
+class ShellGate(StrEnum):
+    """How well lines typed into a shell are held to the rules, from the weakest; each says what it is good against."""
+
+    MISTAKES = "mistakes"  # the line that is likely run; a guard against slips
+    STRICT = "strict"  # what can't be read with certainty is asked about
+    HOOK = "hook"  # the shell itself asks before each command; where it can't be made to, as strict
+
+
 class Stream(StrEnum):
     """One direction of bytes in a channel, named after the target process's descriptors."""
 
@@ -91,7 +99,8 @@ class Grant:
 
     Without one nothing is dialled. `channels` are the kinds of channel its roles grant together; `default` is what
     happens to a command no rule matches. `env` are the names (globs) of variables the client may set on the target.
-    `via` are the gateways on the way there, each as `login@target`, in the order they are passed.
+    `via` are the gateways on the way there, each as `login@target`, in the order they are passed. `shell` says how
+    well lines typed into a shell are held to the rules, `pty` whether a terminal may be had at all.
     """
 
     identity: Identity
@@ -101,6 +110,8 @@ class Grant:
     default: Action
     env: tuple[str, ...] = ()
     via: tuple[str, ...] = ()
+    shell: ShellGate = ShellGate.MISTAKES
+    pty: bool = True
 
     def opens(self, kind: ChannelKind) -> bool:
         """Return whether channels of this kind are granted: by their own name, as one of the `FORWARDS`, or by `sftp`.

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from bastion.config import Config, Role, Target
 from bastion.errors import AccessDenied
 from bastion.instances import every, find
-from bastion.model import ChannelKind, ControlRight, Grant, Identity, strictest
+from bastion.model import ChannelKind, ControlRight, Grant, Identity, Kind, ShellGate, strictest
 from bastion.names import is_login
 from bastion.selectors import channels_on, selects
 
@@ -63,7 +63,10 @@ class Access:
             raise AccessDenied(DENIED, log="no role grants this login on this target")
         default = strictest([found.default, *(role.default for role in roles)])
         env = tuple(dict.fromkeys(pattern for role in roles for pattern in role.env))
-        return Grant(identity, found.name, account, channels, default, env, _gateways(found))
+        shell = max((found.shell, *(role.shell for role in roles)), key=tuple(ShellGate).index)
+        return Grant(
+            identity, found.name, account, channels, default, env, _gateways(found), shell, _terminal(identity, roles)
+        )
 
     def open_to(self, identity: Identity, target: str) -> Target | None:
         """Return the target of this name, where some login on it is granted; None where there is none such."""
@@ -77,14 +80,17 @@ class Access:
         return frozenset().union(*rights)
 
     def reachable(self, identity: Identity) -> list[Reachable]:
-        """Return what the identity may reach, by target name.
-
-        A target appears twice where a role that must be asked for adds logins or channels to those already granted;
-        the second line then names the added logins, if there are any.
-        """
-        roles = list(_applying(self._roles, identity))
+        """Return what the identity may reach, by target name."""
         targets = sorted(every(self._config), key=lambda target: target.name)
-        return [line for target in targets for line in _lines(roles, target)]
+        return [line for target in targets for line in self.lines(identity, target)]
+
+    def lines(self, identity: Identity, target: Target) -> list[Reachable]:
+        """Return how the identity may reach a target; empty where it may not.
+
+        There are two where a role that must be asked for adds logins or channels to those already granted; the second
+        line then names the added logins, if there are any.
+        """
+        return list(_lines(list(_applying(self._roles, identity)), target))
 
 
 def _applying(roles: Iterable[Role], identity: Identity) -> Iterable[Role]:
@@ -96,6 +102,15 @@ def _has_login(role: Role, target: Target, login: str) -> bool:
     if target.protocol != "ssh":
         return True
     return is_login(login) and (login in role.logins or ANY_LOGIN in role.logins)
+
+
+def _terminal(identity: Identity, roles: Iterable[Role]) -> bool:
+    """Return whether a terminal may be had: where one role says so, else for people unless a role says no.
+
+    Programs need none: without one their commands are whole texts, which are read with certainty.
+    """
+    said = {role.pty for role in roles}
+    return True in said or (False not in said and identity.kind is Kind.HUMAN)
 
 
 def _gateways(target: Target) -> tuple[str, ...]:

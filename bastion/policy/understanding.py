@@ -134,6 +134,7 @@ class Reason(StrEnum):
     ARITHMETIC = "arithmetic"  # evaluates a value that is not known
     WRAPPER = "wrapper"  # a program that runs another one, in a way not followed
     SQL = "sql"  # database statements that are not known
+    TERMINAL = "terminal"  # typed into a terminal in a way that can't be read with certainty
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -5,7 +5,8 @@ touches no socket. Every event keeps its raw bytes, so that untouched traffic go
 """
 
 from dataclasses import dataclass
-from typing import Protocol
+from enum import StrEnum
+from typing import Protocol, runtime_checkable
 
 from bastion.model import Stream
 
@@ -25,7 +26,45 @@ class Data:
     raw: bytes
 
 
-Event = Command | Data
+class Place(StrEnum):
+    """Where a line is typed, as far as the output tells: none of this is certain, programs can print anything."""
+
+    PROMPT = "prompt"  # a line editor is active (bracketed paste is on, as readline, zle and psql switch it)
+    PROGRAM = "program"  # the terminal's own line discipline: dash, a program that runs, type-ahead
+    SCREEN = "screen"  # the alternate screen: an editor, a pager, tmux
+    PASTE = "paste"  # a bracketed paste, held as a unit
+    STDIN = "stdin"  # no terminal: a statement of a script
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """In mid-stream: bytes that may have a line run. They go on, or not, by `HoldingCodec.decided`.
+
+    `screen` is the line as the screen shows it, `others` what else the screen may mean, `typed` the line as the keys
+    make it (each without its end); None is unknown. `prompt` is the text before it. `doubts` are reasons why this is
+    not certain, one line each for people. `echo` is false where typed text does not show: then it may be a secret.
+    `interrupted` says that the client sent Ctrl-C since the line before.
+    """
+
+    raw: bytes
+    place: Place
+    screen: str | None
+    typed: str | None
+    others: tuple[str, ...] = ()
+    prompt: str = ""
+    doubts: tuple[str, ...] = ()
+    echo: bool = True
+    interrupted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Call `HoldingCodec.quiet` once this many seconds have passed without bytes of either side."""
+
+    seconds: float
+
+
+Event = Command | Data | Line | Pause
 
 
 class Codec(Protocol):
@@ -42,3 +81,24 @@ class Codec(Protocol):
 
     def message(self, text: str) -> tuple[Stream, bytes]:
         """Word one line of the bastion's for the client: on which stream, and which bytes."""
+
+
+@runtime_checkable
+class HoldingCodec(Codec, Protocol):
+    """A codec that names lines in mid-stream. After a `Line` nothing of STDIN goes on until `decided`."""
+
+    @property
+    def full(self) -> bool:
+        """Whether so much input is kept that the client should not be read."""
+
+    def decided(self, *, allowed: bool, more: bool) -> list[Event]:
+        """Take what became of the line; `more` says that it is only the beginning of a command."""
+
+    def interrupted(self) -> bool:
+        """Whether the input kept behind the line holds Ctrl-C."""
+
+    def quiet(self) -> list[Event]:
+        """Take that a `Pause` is over."""
+
+    def resize(self, columns: int, rows: int) -> None:
+        """Take the terminal's new size."""
