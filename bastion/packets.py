@@ -3,7 +3,7 @@
 Leans on internals of asyncssh; `tests/bastion/test_packets.py` notices when a new one changes them. Nothing of the
 protocol changes: the same packets go out in the same order.
 
-- No IGNORE packet before each data packet: that guards CBC ciphers (RFC 4251 section 9.3.1), which are not offered.
+- No IGNORE packet before each data packet, save with CBC ciphers, which it guards (RFC 4251 section 9.3.1).
 - Packets sent in one turn of the event loop leave in one write.
 - The keepalive timer is not set anew for each packet that comes in; when it fires, it looks whether any did.
 """
@@ -33,8 +33,8 @@ class FrugalPackets(_Base):
         super().__init__(*args, **options)
 
     def send_packet(self, pkttype: int, *args: bytes, **options: Any) -> None:
-        """Send a packet, but not the IGNORE that asyncssh puts before each one."""
-        if pkttype != MSG_IGNORE:
+        """Send a packet, but not the IGNORE that asyncssh puts before each one; CBC ciphers need it."""
+        if pkttype != MSG_IGNORE or b"cbc" in self._enc_alg_cs:
             super().send_packet(pkttype, *args, **options)
 
     def _send(self, data: bytes) -> None:

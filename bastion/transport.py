@@ -4,6 +4,8 @@ Post-quantum key exchange first; AES-GCM before anything else (the bastion decry
 times); no SHA-1, no DSA, no CBC, no compression. See RFC 9142 and the OpenSSH defaults of 2025.
 """
 
+from collections.abc import Sequence
+from ipaddress import IPv6Address
 from typing import Any
 
 KEX = ("mlkem768x25519-sha256", "curve25519-sha256", "curve25519-sha256@libssh.org")
@@ -34,6 +36,13 @@ REKEY_BYTES = 1 << 30
 REKEY_SECONDS = 3600
 WINDOW = 2 * 1024 * 1024  # what a peer may send ahead of us, a channel
 PACKET = 32 * 1024
+
+
+def peer_address(peername: Sequence[Any] | None) -> str:
+    """Return the address of a socket's peer, "" without one; IPv4 in its own spelling, on an IPv6 socket too."""
+    host = str(peername[0]) if peername else ""
+    mapped = IPv6Address(host).ipv4_mapped if ":" in host else None
+    return str(mapped) if mapped is not None else host
 
 
 def common_options() -> dict[str, Any]:

@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+import socket
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import replace
 from typing import Any
 
@@ -70,7 +71,7 @@ class DoorHost:
 
         try:
             listener = await loop.create_server(
-                lambda: Doorstep(self.line, connection), address.host, address.port, backlog=BACKLOG
+                lambda: Doorstep(self.line, connection), backlog=BACKLOG, **_place(address)
             )
         except OSError as error:
             raise BastionError(
@@ -117,10 +118,9 @@ class DoorHost:
 
     # What clients open
 
-    def reachable(self, client: ClientConnection) -> Sequence[Target]:
-        """Return the targets a client may reach by some login."""
-        lines = self.services.ruling.access.reachable(client.identity)
-        return [line.target for line in lines if line.access == "granted"]
+    def open_to(self, client: ClientConnection, target: str) -> Target | None:
+        """Return the target of this name, where the client may reach it by some login."""
+        return self.services.ruling.access.open_to(client.identity, target)
 
     async def jump(self, client: ClientConnection, target: str) -> asyncssh.SSHTCPSession[bytes]:
         """Return the ssh server that a jump to a target ends in; asyncssh lets a connection be a channel's session."""
@@ -140,3 +140,11 @@ class DoorHost:
             return await self._run_command(command, control, terminal)
 
         return Console(work)
+
+
+def _place(address: Address) -> dict[str, Any]:
+    """Return where to listen; `[::]` is every address, those of IPv4 too."""
+    if address.host != "::":
+        return {"host": address.host, "port": address.port}
+    family, every = socket.AF_INET6, ("::", address.port)
+    return {"sock": socket.create_server(every, family=family, backlog=BACKLOG, dualstack_ipv6=True)}

@@ -17,6 +17,7 @@ from bastion.session.connection import ClientConnection, Way
 from bastion.session.leg import Leg
 
 RENEW_AFTER = timedelta(hours=1)
+MOST_OPTIONS = 1000  # targets whose certificates are kept
 
 
 class InnerServer(ForwardingServer):
@@ -66,5 +67,8 @@ class InnerServers:
         if options is None or now - made >= RENEW_AFTER:
             certificate = self._authority.certify(self._host_key, [target], now)
             options = await server_options(self._host_key, certificate)
+            self._options.pop(target, None)
             self._options[target] = (now, options)
+            if len(self._options) > MOST_OPTIONS:  # names of a pattern are as many as clients think of
+                self._options.pop(next(iter(self._options)))
         return make_connection(options, lambda: InnerServer(client, target))

@@ -24,6 +24,7 @@ from bastion.errors import BastionError, LoginError, UnavailableError
 from bastion.model import Identity
 from bastion.session.connection import ClientConnection, Way
 from bastion.session.leg import Leg
+from bastion.transport import peer_address
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +51,7 @@ class OuterServer(ForwardingServer):
         """Keep the connection; the doorstep counted it in."""
         assert isinstance(conn, DoorConnection)
         self._connection = conn
-        self._address = str(conn.get_extra_info("peername")[0])
+        self._address = peer_address(conn.get_extra_info("peername"))
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - gone is gone
         """Free everything."""
@@ -175,7 +176,7 @@ class OuterServer(ForwardingServer):
         """
         assert self._client is not None
         host = self._host
-        target = next((t for t in host.reachable(self._client) if t.name == dest_host), None)
+        target = host.open_to(self._client, dest_host)
         if target is not None and target.protocol == "ssh" and dest_port in (SSH_PORT, target.address.port):
             return await host.jump(self._client, target.name)
         if self.leg is None:

@@ -6,9 +6,10 @@ import click
 from rich.text import Text
 
 from bastion.auth.access import ANY_LOGIN, Access
-from bastion.config import Config
+from bastion.config import Config, Target
 from bastion.configfile import load
 from bastion.errors import AccessDenied, ConfigError
+from bastion.instances import every, find
 from bastion.model import Action, ChannelKind, Identity, Kind, Verdict, utcnow
 from bastion.policy.explain import explain as as_data
 from bastion.policy.rules import CommandContext, RuleSet
@@ -52,16 +53,18 @@ async def explain(
 ) -> None:
     """Say what would happen to a command, by which rule, and how it was understood. Nothing is run."""
     loaded = load(config, context.environment)
-    if target not in loaded.targets:
-        raise ConfigError(f"{config}: there is no target {target}; there are {', '.join(sorted(loaded.targets))}")
+    place = find(loaded, target)
+    if place is None:
+        known = ", ".join(sorted(found.name for found in every(loaded)))
+        raise ConfigError(f"{config}: there is no target {target}; there are {known}")
     names = tuple(group for group in groups.split(",") if group)
     who = Identity(user, "", user, names, Kind(kind), 0, utcnow())
-    answer = await _explain(loaded, who, target, login, " ".join(words).encode("utf-8", "surrogateescape"))
+    answer = await _explain(loaded, who, place, login, " ".join(words).encode("utf-8", "surrogateescape"))
     console = Console(context.terminal)
     console.json(answer) if as_json else _draw(console, answer)
 
 
-async def _explain(config: Config, who: Identity, target: str, login: str, command: bytes) -> dict[str, object]:
+async def _explain(config: Config, who: Identity, target: Target, login: str, command: bytes) -> dict[str, object]:
     reader = CommandReader(spares=0)
     try:
         understanding = await reader.understand(command)
@@ -69,18 +72,18 @@ async def _explain(config: Config, who: Identity, target: str, login: str, comma
         await reader.close()
     login = login or _first_login(config, who, target)
     try:
-        grant = Access(config).grant(who, target, login)
+        grant = Access(config).grant(who, target.name, login)
     except AccessDenied:
-        reason = f"no role lets this user reach {target}" + (f" as {login}" if login else "")
+        reason = f"no role lets this user reach {target.name}" + (f" as {login}" if login else "")
         return dict(as_data(Verdict(Action.DENY, "", reason), understanding))
-    context = CommandContext(who, config.targets[target], grant.login, ChannelKind.EXEC)
+    context = CommandContext(who, target, grant.login, ChannelKind.EXEC)
     verdict = RuleSet(config.rules).decide(context, understanding, command, grant.default)
     return dict(as_data(verdict, understanding))
 
 
-def _first_login(config: Config, who: Identity, target: str) -> str:
-    lines = [line for line in Access(config).reachable(who) if line.target.name == target and line.access == "granted"]
-    logins = [login for line in lines for login in line.logins]
+def _first_login(config: Config, who: Identity, target: Target) -> str:
+    lines = Access(config).lines(who, target)
+    logins = [login for line in lines if line.access == "granted" for login in line.logins]
     return logins[0].replace(ANY_LOGIN, who.name) if logins else ""
 
 
