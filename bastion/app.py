@@ -23,7 +23,9 @@ from bastion.auth.authority import TargetAuthority
 from bastion.auth.keys import load_or_create, load_or_create_masking_key
 from bastion.auth.oidc import Issuers
 from bastion.auth.web import open_client
+from bastion.channel.gate import Gate
 from bastion.channel.live import Live
+from bastion.channel.requests import ChannelRequest
 from bastion.channel.services import Ruling, Services
 from bastion.config import Config
 from bastion.configfile import load
@@ -38,7 +40,7 @@ from bastion.logs import set_up_logging
 from bastion.masking.engine import choose_engine
 from bastion.masking.masker import MaskingPolicy
 from bastion.metrics import Metrics
-from bastion.model import ControlRight, utcnow
+from bastion.model import ChannelKind, ControlRight, Grant, Verdict, utcnow
 from bastion.notify import Notifications
 from bastion.policy.rules import RuleSet
 from bastion.reading import CommandReader
@@ -163,9 +165,13 @@ async def _build(config: Config, stack: AsyncExitStack) -> tuple[Services, Metri
 
 
 def _control(services: Services) -> ControlServices:
+    async def judge(grant: Grant, command: bytes) -> Verdict:
+        return await Gate(services, grant, ChannelRequest(ChannelKind.EXEC, command, None, ()), "").judge(command)
+
     return ControlServices(
         config=lambda: services.ruling.config,
         access=lambda: services.ruling.access,
+        judge=judge,
         approvals=services.approvals,
         audit=services.audit,
         thread=services.thread,

@@ -1,8 +1,8 @@
 """Finding out whether a command may run: the rules first, then people where the rules say so."""
 
 from collections.abc import Callable
-from dataclasses import replace
 
+from bastion.approvals import kept_open
 from bastion.channel.requests import ChannelRequest
 from bastion.channel.services import Services
 from bastion.channel.transfers import allows_copy, judge_copy
@@ -81,8 +81,7 @@ class Gate:
             return Allowed(self._copy)
         if verdict.action is Action.DENY:
             return DeniedByRule(verdict.rule, verdict.reason)
-        # The request outlives the client's wait by as much again: "still open" must be true when it is said.
-        asked = replace(verdict, timeout=verdict.timeout * 2)
+        asked = kept_open(verdict)
         row = await self._services.approvals.submit(
             self._grant.identity,
             self._grant.target,

@@ -7,8 +7,11 @@ looked up, and callers without it get one answer, whether an id exists or not.
 from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 
+from bastion.approvals import kept_open
 from bastion.control.services import Control
-from bastion.model import ControlRight
+from bastion.errors import AccessDenied
+from bastion.inspectors.messages import visible
+from bastion.model import Action, ChannelKind, ControlRight
 from bastion.store.base import ApprovalRow, ApprovalScope, ApprovalState
 
 
@@ -49,6 +52,31 @@ async def decide(
         may_approve=control.may(ControlRight.APPROVE),
         scope=scope,
     )
+
+
+async def request(control: Control, target: str, login: str, command: bytes) -> ApprovalRow | None:
+    """Ask for a command beforehand; None where it may run without asking.
+
+    Running these very bytes by ssh later finds the request, or uses what was decided. Without `login` it is the first
+    the caller has there. Raises AccessDenied for targets that are not open to the caller, and where a rule denies it.
+    """
+    login = login or _first_login(control, target)
+    grant = control.services.access().grant(control.identity, target, login)
+    if ChannelKind.EXEC not in grant.channels:
+        raise AccessDenied(f"exec channels are not open to you on {target}")
+    verdict = await control.services.judge(grant, command)
+    if verdict.action is Action.ALLOW:
+        return None
+    if verdict.action is Action.DENY:
+        raise AccessDenied(f"denied by rule {visible(verdict.rule)}: {visible(verdict.reason)}")
+    return await control.services.approvals.submit(
+        control.identity, grant.target, grant.login, str(ChannelKind.EXEC), command, kept_open(verdict)
+    )
+
+
+def _first_login(control: Control, target: str) -> str:
+    lines = control.services.access().reachable(control.identity)
+    return next((login for line in lines if line.target.name == target for login in line.logins), "")
 
 
 def changes(control: Control) -> AsyncIterator[None]:

@@ -3,7 +3,7 @@
 Rights come from the configuration as it is now, not as it was when the connection opened.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import ParamSpec, TypeVar
@@ -15,7 +15,7 @@ from bastion.config import Config
 from bastion.control.live import LiveSessions
 from bastion.errors import AccessDenied
 from bastion.journal import AuditLog
-from bastion.model import ControlRight, Identity
+from bastion.model import ControlRight, Grant, Identity, Verdict
 from bastion.store.base import Store
 from bastion.store.thread import StoreThread
 from recorder.storage import RecordingStorage
@@ -29,11 +29,12 @@ class ControlServices:
     """What the control plane works with, the same for all callers.
 
     `config` and `access` return what is in force now. `host_ca` is the public key line of the CA that certifies
-    host keys, `port` the TCP port that clients reach.
+    host keys, `port` the TCP port that clients reach. `judge` says what the rules say of a command under a grant.
     """
 
     config: Callable[[], Config]
     access: Callable[[], Access]
+    judge: Callable[[Grant, bytes], Awaitable[Verdict]]
     approvals: Approvals
     audit: AuditLog
     thread: StoreThread

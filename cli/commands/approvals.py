@@ -65,6 +65,27 @@ async def show(context: ServerContext, approval_id: str, as_json: bool) -> None:
         context.console.fields(summary(row, context.control.now))
 
 
+@command.command("request", example='bastion approvals request web-1 -- "systemctl restart shop"')
+@click.argument("target", metavar="TARGET")
+@click.argument("words", metavar="CMD", nargs=-1, required=True, type=click.UNPROCESSED)
+@click.option("--login", default="", help="The login on the target; the first you have there, if none is given.")
+@json_option
+@click.pass_obj
+async def request(context: ServerContext, target: str, words: tuple[str, ...], login: str, as_json: bool) -> None:
+    """Ask for a command before you run it; run exactly it by ssh once it is approved. Words are joined as ssh does."""
+    row = await approvals.request(context.control, target, login, " ".join(words).encode())
+    if as_json:
+        context.console.json(approval_json(row) if row is not None else {"id": None, "state": "not needed"})
+    elif row is None:
+        context.console.line("no approval is needed; just run it")
+    elif row.state is ApprovalState.APPROVED:
+        context.console.line(f"approval {row.id} is there already; run the command until {rfc3339(row.expires)}")
+    else:
+        context.console.line(
+            f"approval {row.id} asked of {', '.join(row.approvers)}, open until {rfc3339(row.expires)}"
+        )
+
+
 @command.command("approve", example='bastion approvals approve ID --for 10m --reason "as agreed"')
 @click.argument("approval_id", metavar="ID")
 @click.option("--reason", default="", help="Goes into the journal and to the person who asked.")

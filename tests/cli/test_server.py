@@ -319,3 +319,39 @@ async def test_on_a_terminal_lines_end_with_carriage_returns(world: World) -> No
     failing = MemoryTerminal(tty=True)
     await world.run(BOB, "nope", failing)
     assert failing.err.endswith("\r\n")
+
+
+async def test_a_command_can_be_asked_for_beforehand(world: World) -> None:
+    ran = await world.run(BOB, 'approvals request web-1 -- ask "twice  over"')
+    assert ran.status == 0
+    (row,) = await world.approvals.list(BOB, may_approve=False)
+    assert (row.command, row.login, row.channel) == (b"ask twice  over", "deploy", "exec")
+    assert ran.out.startswith(f"approval {row.id} asked of sre, open until ")
+    again = await world.run(BOB, 'approvals request web-1 --json -- "ask twice  over"')
+    assert again.json()["id"] == row.id
+
+
+@pytest.mark.parametrize(
+    ("line", "status", "says"),
+    [
+        ("approvals request web-1 -- uptime", 0, "no approval is needed; just run it\n"),
+        ("approvals request web-1 -- deny", 3, "bastion: denied by rule never: not here\n"),
+        (
+            "approvals request vault -- ask",
+            3,
+            'bastion: no target of that name is open to you; "bastion targets" lists',
+        ),
+        (
+            "approvals request nowhere -- ask",
+            3,
+            'bastion: no target of that name is open to you; "bastion targets" lists',
+        ),
+        ("approvals request web-1 --login root -- ask", 3, "bastion: no target of that name is open to you"),
+        ("approvals request web-1", 2, "CMD"),
+    ],
+)
+async def test_what_asking_beforehand_answers(world: World, line: str, status: int, says: str) -> None:
+    ran = await world.run(BOB, line)
+    assert ran.status == status
+    assert says in ran.out + ran.err
+    assert await world.approvals.list(BOB, may_approve=False) == []

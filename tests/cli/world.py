@@ -14,7 +14,7 @@ from bastion.auth.access import Access
 from bastion.config import Address, Config, Credential, Role, Selector, ServerConfig, StoreConfig, Target
 from bastion.control.services import Control, ControlServices
 from bastion.journal import AuditLog
-from bastion.model import Action, ChannelKind, ControlRight, Identity, Kind, Verdict
+from bastion.model import Action, ChannelKind, ControlRight, Grant, Identity, Kind, Verdict
 from bastion.store.base import ApprovalRow, CertificateRow, SessionRow
 from bastion.store.memory import MemoryStore
 from bastion.store.thread import StoreThread
@@ -155,6 +155,7 @@ class World:
         self.services = ControlServices(
             config=lambda: CONFIG,
             access=lambda: Access(CONFIG),
+            judge=self.judge,
             approvals=self.approvals,
             audit=self.audit,
             thread=self.thread,
@@ -164,6 +165,14 @@ class World:
             port=2222,
             clock=lambda: self.now,
         )
+
+    async def judge(self, grant: Grant, command: bytes) -> Verdict:
+        """What the rules of this world say: by the command's first letter."""
+        if command.startswith(b"deny"):
+            return Verdict(Action.DENY, "never", "not here")
+        if command.startswith(b"ask"):
+            return Verdict(Action.APPROVE, "prod", "changes production", ("sre",), 1, 600)
+        return Verdict(Action.ALLOW)
 
     def control(self, who: Identity) -> Control:
         return Control(who, self.services)
