@@ -328,7 +328,7 @@ async def test_a_command_can_be_asked_for_beforehand(world: World) -> None:
     assert (row.command, row.login, row.channel) == (b"ask twice  over", "deploy", "exec")
     assert ran.out.startswith(f"approval {row.id} asked of sre, open until ")
     again = await world.run(BOB, 'approvals request web-1 --json -- "ask twice  over"')
-    assert again.json()["id"] == row.id
+    assert again.json["id"] == row.id
 
 
 @pytest.mark.parametrize(
