@@ -6,8 +6,11 @@ never an exception, never an empty answer. Texts are never logged. Answers are k
 """
 
 import asyncio
+import contextlib
+import os
 import re
 import shutil
+import signal
 import sys
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -53,14 +56,14 @@ class _Pool:
             async with asyncio.timeout(TIMEOUT):
                 output, errors = await process.communicate(text)
         finally:
-            if process.returncode is None:
-                process.kill()
-                await process.wait()
+            await _end(process)
         return process.returncode or 0, output, errors
 
     async def _start(self) -> asyncio.subprocess.Process:
         pipe = asyncio.subprocess.PIPE
-        return await asyncio.create_subprocess_exec(*self._command, stdin=pipe, stdout=pipe, stderr=pipe, env={})
+        return await asyncio.create_subprocess_exec(
+            *self._command, stdin=pipe, stdout=pipe, stderr=pipe, env={}, start_new_session=True
+        )
 
     def _refill(self) -> None:
         if not self._closed and len(self._ready) + len(self._filling) < self._spares:
@@ -87,9 +90,13 @@ class _Pool:
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
+    """End a process, and whatever it may have started, if it has not ended by itself."""
+    if process.stdin is not None:
+        process.stdin.close()
     if process.returncode is None:
-        process.kill()
-    await process.communicate()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+    await process.wait()
 
 
 class CommandReader:

@@ -122,6 +122,7 @@ def start(run: Context, call: Call, argv: Sequence[Word], *, io: IO | None = Non
             index=-1,
         )
         invoke(run, inner)
+        inner.io.stdout.origins.add(call.index)
 
 
 def code(
@@ -143,7 +144,9 @@ def code(
     if known is None:
         run.doubt(run.code_reason(text.origins, reason), f"{what} {text.shown}")
         state.forget_variables()
+        io.stdout.write_unknown(call.index)
         return
+    io.stdout.origins.add(call.index)
     run.enter()
     tree = run.parse(known, state.dialect, second=second)
     if tree is not None:

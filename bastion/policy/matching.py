@@ -305,12 +305,17 @@ def _has_letter(letter: str, found: _Arguments, known: Program | None, *, certai
 
 
 def _has_name(name: str, found: _Arguments, known: Program | None, *, certain: bool) -> bool:
-    if any(name.startswith(given) and given for given in found.names):
+    if any(given == name or (given and name.startswith(given) and not _exact(given, known)) for given in found.names):
         return True
     if known is not None and (wanted := _canonical(name, known)) and (name in known.known or len(wanted) > 1):
         given = {known.synonyms.get(letter, letter) for letter in found.letters}
         return bool(wanted & given) or any(wanted & _canonical(other, known) for other in found.names)
     return not certain and known is None and any(letter.lower() == name[:1].lower() for letter in found.letters)
+
+
+def _exact(name: str, known: Program | None) -> bool:
+    """Whether a long option is a whole name, not one cut short."""
+    return known is not None and name in known.known
 
 
 def _operands(
@@ -361,9 +366,8 @@ def _fits(operand: OperandPattern, word: Word, command: Command, *, certain: boo
         return False
     symbols = word_symbols(word)
     if not certain:
-        if can_meet(operand.glob, symbols):
-            return True
-        return operand.path and any(can_meet(operand.glob, form) for form in _forms(word, command))
+        forms = _forms(word, command) if operand.path else [symbols]
+        return any(can_meet(operand.glob, form) for form in forms)
     if not operand.path:
         return _accepts(operand.glob, symbols, certain=True)
     return _path_fits(operand.glob, word, command, certain=True)

@@ -66,6 +66,8 @@ def _components(symbols: Sequence[Item], *, rooted: bool, open_start: bool, wide
     kept: list[tuple[Item, ...]] = []
     above = 0
     pieces = _split(symbols)
+    if rooted and [piece for piece in pieces if piece not in {(), (".",)}] == [(Symbol.STAR_NAME,)]:
+        return ("/", Symbol.STAR_NAME)  # everything below the root is as good as the root itself
     for place, piece in enumerate(pieces):
         if open_start and place == 0:
             kept.append(piece)  # glued to what is not known
@@ -87,7 +89,7 @@ def _components(symbols: Sequence[Item], *, rooted: bool, open_start: bool, wide
         return (Symbol.STAR, *_joined(kept, "/" if kept else ""))
     if rooted:
         return ("/", *_joined(kept, ""))
-    return _joined(kept, "") or (".",)
+    return _joined(kept, "") or (() if open_start else (".",))
 
 
 def _visible(piece: tuple[Item, ...]) -> tuple[Item, ...]:

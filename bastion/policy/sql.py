@@ -4,7 +4,9 @@ Only kinds on a list are believed. What sqlglot reads as a generic command, as a
 with a MySQL version comment is not known, and then every condition may hold.
 """
 
-from dataclasses import dataclass
+import logging
+import re
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from functools import lru_cache
 
@@ -14,6 +16,8 @@ from sqlglot.errors import SqlglotError
 
 from bastion.config import SQLCondition
 from bastion.policy.understanding import SQLText, Understanding
+
+logging.getLogger("sqlglot").disabled = True  # its warnings quote the statement
 
 MAX_LENGTH = 65_536
 DIALECTS = {"postgres": "postgres", "mysql": "mysql", "sqlite": "sqlite"}
@@ -67,8 +71,17 @@ _KINDS: dict[type[exp.Expr], str] = {
     exp.Values: "select",
     exp.Subquery: "select",
     exp.LoadData: "load",
+    exp.Attach: "attach",
+    exp.Detach: "detach",
 }
-_COMMANDS = frozenset({"EXPLAIN", "VACUUM", "REINDEX", "LOCK", "CALL", "EXECUTE", "PREPARE", "DO", "LISTEN", "NOTIFY"})
+# Statements that sqlglot reads no further than their first word, and that can do nothing beyond what it says
+_COMMANDS = {
+    "VACUUM": "vacuum", "REINDEX": "vacuum", "OPTIMIZE": "vacuum", "LOCK": "lock", "REFRESH": "refresh",
+    "RENAME": "rename", "RESET": "set", "SET": "set", "REPLACE": "replace", "CALL": "call", "EXECUTE": "execute",
+}  # fmt: skip
+_EXPLAIN = re.compile(r"\s*(?:analy[sz]e\s+|verbose\s+|\([^)]*\)\s*)*(.*)", re.IGNORECASE | re.DOTALL)
+_RUNS = frozenset({"call", "execute"})  # may do anything
+_OPEN_ENDED = frozenset({"call", "execute", "replace", "rename", "lock", "refresh"})
 
 
 @lru_cache(maxsize=1024)
@@ -82,16 +95,35 @@ def statements(dialect: str, text: str) -> tuple[Statement, ...]:
         parsed = sqlglot.parse(text, read=DIALECTS[dialect])
     except (SqlglotError, RecursionError, ValueError):
         return (_UNKNOWN,)
-    return tuple(_statement(tree) for tree in parsed if tree is not None)
+    return tuple(_statement(tree, dialect) for tree in parsed if tree is not None)
 
 
-def _statement(tree: exp.Expr) -> Statement:
+def _statement(tree: exp.Expr, dialect: str) -> Statement:
+    if isinstance(tree, exp.Command):
+        return _command(tree, dialect)
     kind = _kind(tree)
-    if kind is None:
+    if kind is None or (kind == "copy" and "program" in tree.sql().lower()):
         return _UNKNOWN
     kinds = {found for node in tree.find_all(*_KINDS) if (found := _kind(node)) is not None and node is not tree}
     tables = {table.sql_name for table in _tables(tree)}
     return Statement(True, frozenset({kind} | (kinds - {"select"})), frozenset(tables), _unbounded(tree, kind))
+
+
+def _command(tree: exp.Command, dialect: str) -> Statement:
+    """Return what is known of a statement of which sqlglot reads the first word only."""
+    name = str(tree.this).upper()
+    if name == "EXPLAIN":
+        inner = _EXPLAIN.fullmatch(_text(tree.args.get("expression")))
+        explained = statements(dialect, inner[1]) if inner else (_UNKNOWN,)
+        if len(explained) == 1 and explained[0].known:
+            return replace(explained[0], kinds=explained[0].kinds | {"explain"})
+        return _UNKNOWN
+    kind = _COMMANDS.get(name)
+    return _UNKNOWN if kind is None else Statement(kind not in _OPEN_ENDED, frozenset({kind}))
+
+
+def _text(node: object) -> str:
+    return node.name if isinstance(node, exp.Expression) else str(node or "")
 
 
 def _kind(tree: exp.Expr) -> str | None:
@@ -165,9 +197,11 @@ def _of(text: SQLText) -> tuple[Statement, ...]:
 def satisfies(fact: StatementFacts, condition: SQLCondition, *, certain: bool) -> bool:
     """Whether a statement meets all parts of a condition: its kind, one of its tables, being unbounded."""
     statement = fact.statement
-    if not statement.known:
-        return not certain
     wanted = {kind.lower() for kind in condition.statements}
+    if not statement.known:
+        if certain:
+            return bool(statement.kinds) and statement.kinds <= wanted and not condition.tables
+        return not (statement.kinds and wanted) or bool(statement.kinds & wanted) or statement.kinds <= _RUNS
     if certain:
         return (
             (not wanted or statement.kinds <= wanted)

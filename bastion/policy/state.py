@@ -144,8 +144,6 @@ def child_state(parent: State, dialect: str) -> State:
 def merge_directories(first: tuple[Word, ...], second: tuple[Word, ...]) -> tuple[Word, ...]:
     """Return the union of two sets of directories, `ANYWHERE` where it grows too large."""
     merged = tuple(dict.fromkeys(first + second))
-    if not first or not second:
-        return ()
     return merged if len(merged) <= MAX_DIRECTORIES else (ANYWHERE,)
 
 

@@ -69,10 +69,11 @@ def _awk(run: Context, call: Call) -> None:
             run.doubt(Reason.FOREIGN_CODE, f"{call.name} {program.shown}")
 
 
+_SED_ADDRESS = r"(?:\d+|\$|/(?:\\.|\[[^\]]*\]|[^/\\\n])*/I?|\\(?P<%s>[^\s\w])(?:\\.|(?!(?P=%s)).)*(?P=%s)I?)(?:~\d+)?"
 _SED_PLAIN = re.compile(
-    r"\s*(?:(?:\d+|\$|/(?:\\.|\[[^\]]*\]|[^/\\\n])*/I?|\\(?P<q>[^\s\w])(?:\\.|(?!(?P=q)).)*(?P=q)I?)(?:~\d+)?(?:\s*,\s*(?:[+~]?\d+|\$|/(?:\\.|\[[^\]]*\]|[^/\\\n])*/I?))?\s*)?!?\s*"
-    r"(?:(?P<sub>[sy])(?P<d>[^\s\w])(?:\\.|\[[^\]\n]*\]|(?!(?P=d)).)*(?P=d)(?:\\.|(?!(?P=d)).)*(?P=d)[gpiIm\d]*"
-    r"|[pdDgGhHnNPxzlq=}F]\d*|[{]|[aic](?:\\\n|\\?\s*)[^\n]*|[btT:]\s*\w*)?\s*(?:;|\n|(?=\})|\Z)",
+    rf"\s*(?:{_SED_ADDRESS % (('q',) * 3)}(?:\s*,\s*(?:[+~]?\d+|{_SED_ADDRESS % (('r',) * 3)}))?\s*)?!?\s*"
+    r"(?:\{|(?:(?P<sub>[sy])(?P<d>[^\s\w])(?:\\.|\[[^\]\n]*\]|(?!(?P=d)).)*(?P=d)(?:\\.|(?!(?P=d)).)*(?P=d)[gpiIm\d]*"
+    r"|[pdDgGhHnNPxzlq=}F]\d*|[aic](?:\\\n|\\?\s*)[^\n]*|[btT:]\s*\w*)?\s*(?:;|\n|(?=\})|\Z))",
     re.DOTALL,
 )
 

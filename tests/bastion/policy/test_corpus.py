@@ -3,8 +3,6 @@
 A line may run nothing that was not among its commands, unless it was said to be opaque, and for the reasons stated.
 """
 
-from collections.abc import AsyncIterator
-
 import pytest
 
 from bastion.reading import CommandReader
@@ -17,13 +15,6 @@ FILES = ("words.txt", "structure.txt", "wrappers.txt", "tricks.txt")
 @pytest.fixture(scope="module")
 def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Sandbox:
     return Sandbox(tmp_path_factory.mktemp("root"))
-
-
-@pytest.fixture
-async def reader() -> AsyncIterator[CommandReader]:
-    reader = CommandReader()
-    yield reader
-    await reader.close()
 
 
 async def _problems(entry: Entry, reader: CommandReader, sandbox: Sandbox) -> list[str]:

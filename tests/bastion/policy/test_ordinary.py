@@ -1,8 +1,4 @@
-"""Ordinary work is hardly ever held: of the corpus of ordinary commands, at most 2 % are opaque or flagged by a pack."""
-
-from collections.abc import AsyncIterator
-
-import pytest
+"""Ordinary work is hardly ever held: at most 2 % of the ordinary commands are opaque or flagged by a shipped rule."""
 
 from bastion.config import Address, Credential, Target
 from bastion.model import Action, ChannelKind, Identity, Kind, utcnow
@@ -12,13 +8,6 @@ from bastion.reading import CommandReader
 from tests.bastion.policy.corpus import FOLDER
 
 LIMIT = 0.02
-
-
-@pytest.fixture
-async def reader() -> AsyncIterator[CommandReader]:
-    reader = CommandReader()
-    yield reader
-    await reader.close()
 
 
 def _context() -> CommandContext:
