@@ -129,8 +129,9 @@ class Replies:
         assert wish is not None
         assert state.masking is not None
         block = bytes(data)
+        asker = None if wish.own else request
         if not state.masking.accepts(block):
-            state.refuse_file(file, "it is not text, and only text may be downloaded here", request)
+            state.refuse_file(file, "it is not text, and only text may be downloaded here", asker)
             return
         try:
             if block:
@@ -142,7 +143,7 @@ class Replies:
                 steps = file.masked.failed(wish)
                 state.pass_on(Stream.STDOUT, raw)
         except UnmaskableError as error:
-            state.refuse_file(file, f"it cannot be masked: {error}", request)
+            state.refuse_file(file, f"it cannot be masked: {error}", asker)
             return
         for step in steps:
             self._follow(file, step)

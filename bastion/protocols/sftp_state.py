@@ -129,8 +129,8 @@ class Conversation:
         if len(self.sizes) > _SIZES_KEPT:
             self.sizes.popitem(last=False)
 
-    def refuse_file(self, file: OpenFile, why: str, request: int) -> None:
-        """Give nothing more of a file; every read of the client's that is open gets its answer now."""
+    def refuse_file(self, file: OpenFile, why: str, request: int | None) -> None:
+        """Give nothing more of a file; every read of the client's that is open gets its answer now, `request` too."""
         if not file.refused:
             self.out.append(Say(f"download of {shown(file.operation.path)} refused: {why}"))
         file.refused = why
@@ -138,7 +138,7 @@ class Conversation:
         for pending in self.pending.values():
             if pending.file is file and pending.kind == Type.READ:
                 pending.silent = True
-        for number in sorted(file.unanswered | {request}):
+        for number in sorted(file.unanswered | ({request} if request is not None else set())):
             self.answer(number, Code.PERMISSION_DENIED, why)
         file.unanswered.clear()
 
