@@ -11,6 +11,7 @@ from bastion.config_values import is_glob, quoted, suggestion
 from bastion.instances import NAME, every, instance
 from bastion.masking.detectors import ROWS
 from bastion.model import Action, ControlRight, strictest
+from bastion.policy.review import review
 from bastion.selectors import channels_on, selects
 
 
@@ -34,6 +35,8 @@ def check(config: Config, findings: Findings) -> None:
             findings.warn(path, 'allows what runs anyway; set default = "deny" or "approve" on a role or target')
         if rule.action is Action.DENY and _matches_everything(rule):
             findings.warn(path, "matches everything, so that no command runs anywhere")
+    for finding in review(config.rules):
+        findings.warn(f"rules[{finding.index}]", finding.message)
 
 
 def _matches_everything(rule: Rule) -> bool:

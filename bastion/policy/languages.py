@@ -14,27 +14,31 @@ from bastion.policy.understanding import Reason, Word, literal
 
 @dataclass(frozen=True, slots=True)
 class _Language:
-    """An interpreter's command line: letters that give code, those with a value, and long options with a value."""
+    """An interpreter's command line: letters that give code, those with a value, and long options with a value.
+
+    `module` is the letter that runs a module, `interactive` those that go on reading commands.
+    """
 
     code: str
     values: str = ""
     long_code: tuple[str, ...] = ()
     long_values: tuple[str, ...] = ()
     module: str = ""
+    interactive: str = ""
 
 
 _LANGUAGES = {
-    "python": _Language("c", "mWX", module="m", long_values=("--check-hash-based-pycs",)),
-    "pypy": _Language("c", "mWX", module="m"),
+    "python": _Language("c", "mWX", module="m", interactive="i", long_values=("--check-hash-based-pycs",)),
+    "pypy": _Language("c", "mWX", module="m", interactive="i"),
     "perl": _Language("eE", "IMmFixClD0"),
     "ruby": _Language("e", "IrCEKTWx"),
-    "node": _Language("ep", "rC", ("--eval", "--print"), ("--require", "--import", "--loader")),
-    "nodejs": _Language("ep", "rC", ("--eval", "--print"), ("--require", "--import", "--loader")),
+    "node": _Language("ep", "rC", ("--eval", "--print"), ("--require", "--import", "--loader"), interactive="i"),
+    "nodejs": _Language("ep", "rC", ("--eval", "--print"), ("--require", "--import", "--loader"), interactive="i"),
     "deno": _Language(""),
     "bun": _Language("ep", "", ("--eval", "--print")),
-    "php": _Language("rBRE", "cdFftSzg", ("--run",)),
-    "lua": _Language("e", "l"),
-    "luajit": _Language("e", "l"),
+    "php": _Language("rBRE", "cdFftSzg", ("--run",), interactive="a"),
+    "lua": _Language("e", "l", interactive="i"),
+    "luajit": _Language("e", "l", interactive="i"),
     "tclsh": _Language(""),
     "wish": _Language(""),
     "expect": _Language("c", "f"),
@@ -43,7 +47,7 @@ _LANGUAGES = {
     "julia": _Language("eE", "Lp"),
     "ghc": _Language("e"),
     "irb": _Language(""),
-    "ipython": _Language("c", "", ("--command",)),
+    "ipython": _Language("c", "", ("--command",), interactive="i"),
     "groovy": _Language("e"),
     "scala": _Language("e"),
     "jjs": _Language(""),
@@ -70,8 +74,10 @@ def run_language(run: Context, call: Call) -> None:
         head = word.parts[0] if word.parts else ""
         if not isinstance(head, str) or not head.startswith("-") or head == "-":
             break
-        if _quiet(head):
+        if len(words) == 1 and head in _QUIET:
             return
+        if not head.startswith("--") and set(head[1:]) & set(language.interactive):
+            run.doubt(Reason.INTERPRETER_STDIN, f"{call.name} {head}")
         code = _code(language, word, words[place + 1 : place + 2])
         if code is not None:
             _foreign(run, call, code)
@@ -83,8 +89,7 @@ def run_language(run: Context, call: Call) -> None:
     _script(run, call, words[place:])
 
 
-def _quiet(head: str) -> bool:
-    return head in {"-V", "-v", "--version", "--help", "-h", "-VV", "-i?"} or head.startswith(("--version", "--help"))
+_QUIET = frozenset({"-V", "-v", "--version", "--help", "-h", "-VV"})  # options that run nothing, alone
 
 
 def _code(language: _Language, word: Word, following: list[Word]) -> Word | None:

@@ -1,79 +1,82 @@
 """awk and sed: read far enough to tell the plain programs, which only print, from those that run or write something."""
 
 import re
+from collections.abc import Callable, Sequence
 
+from bastion.policy import options
 from bastion.policy.context import Call, Context, Handler
-from bastion.policy.understanding import Reason, Word, literal
+from bastion.policy.understanding import Reason, Word
 
+_CLASS = r"\[\^?(?:\[:[a-z]+:\]|[^\[\]\\/\n\"])+\]"
 _AWK_TOKEN = re.compile(
-    r"""(?P<string>"(?:\\.|[^"\\\n])*")|(?P<comment>\#[^\n]*)|(?P<regex>(?<=[~(,!&|{};\n])\s*/(?:\\.|\[[^\]]*\]|[^/\\\n])+/|\A\s*/(?:\\.|[^/\\\n])+/)"""
-    r"""|(?P<word>[A-Za-z_@]\w*)|(?P<or>\|\|)|(?P<bad>[|])|(?P<append>>>)|(?P<compare>>=)|(?P<more>>)|(?P<other>.)""",
+    rf"""(?P<string>"(?:\\.|[^"\\\n])*")|(?P<comment>\#[^\n]*)"""
+    rf"""|(?P<regex>(?:(?<=[~(,!&|{{}};\n])|\A)\s*/(?:\\.|{_CLASS}|[^/\[\\\n])+/)"""
+    r"""|(?P<word>[A-Za-z_]\w*)|(?P<or>\|\|)|(?P<compare>>=)|(?P<bad>[|@"\\]|>>)|(?P<more>>)|(?P<slash>/)|(?P<other>.)""",
     re.DOTALL,
 )
-
-
 _AWK_BAD = frozenset({"system", "getline"})
 
 
 def awk_is_harmless(program: str) -> bool:
-    """Whether an awk program surely starts nothing and writes no file."""
-    printing = depth = 0
-    for match in _AWK_TOKEN.finditer(program):
-        kind, text = match.lastgroup, match[0]
-        if kind in {"bad", "append"} or (kind == "word" and text in _AWK_BAD) or text.startswith("@"):
+    """Whether an awk program surely starts nothing and writes no file.
+
+    A slash may divide or start a regular expression, and only awk's grammar tells which: where both could be and it
+    would matter, the answer is no.
+    """
+    tokens = [(str(match.lastgroup), match[0]) for match in _AWK_TOKEN.finditer(program)]
+    slashes = [text for kind, text in tokens if kind == "slash"]
+    if slashes and (len(slashes) > 1 or any("/" in text for kind, text in tokens if kind in {"string", "comment"})):
+        return False
+    printing, depth = False, 0
+    for kind, text in tokens:
+        if kind == "bad" or (kind == "word" and text in _AWK_BAD) or (kind == "more" and printing and depth <= 0):
             return False
-        if kind == "word":
-            printing = 1 if text in {"print", "printf"} else printing
-            depth = 0 if text in {"print", "printf"} else depth
+        if kind == "word" and text in {"print", "printf"}:
+            printing, depth = True, 0
         elif text in {";", "}", "\n"}:
-            printing = 0
-        elif text == "(":
-            depth += 1
-        elif text == ")":
-            depth -= 1
-        elif kind == "more" and printing and depth <= 0:
-            return False
+            printing = False
+        depth += (text == "(") - (text == ")")
     return True
+
+
+_AWK_OPTIONS = """
+    bcCgIkMnNOPrsStv:F:f:E:i:l:e:W:hV assign= field-separator= file= exec= include= load= source= help version posix
+    traditional characters-as-bytes non-decimal-data re-interval sandbox use-lc-numeric csv bignum optimize
+"""
 
 
 def _awk(run: Context, call: Call) -> None:
     call.io.stdout.write_unknown(call.index)
-    words = call.arguments
-    programs: list[Word] = []
-    place = 0
-    while place < len(words):
-        text = words[place].text
-        if text is None or not text.startswith("-") or text == "-":
-            break
-        place += 1
-        if text == "--":
-            break
-        if text in {"--version", "--help", "-V", "-h"}:
-            return
-        option = text[1] if not text.startswith("--") else text.split("=", 1)[0]
-        if option in {"f", "E", "i", "l", "--file", "--exec", "--include", "--load"}:
-            run.doubt(Reason.SCRIPT_FILE, f"{call.name} {text}")
-            return
-        if option in {"e", "--source"}:
-            programs.append(
-                literal(text[2:])
-                if len(text) > 2 and not text.startswith("--")
-                else (words[place : place + 1] or [literal("")])[0]
-            )
-        place += 1 if text in {"-F", "-v", "-e", "--source", "--assign", "--field-separator", "-W"} else 0
-    if not programs:
-        programs = words[place : place + 1]
+    read = options.read(_AWK_OPTIONS, call.arguments)
+    if read.unsure is not None or read.has("W"):
+        run.doubt(Reason.FOREIGN_CODE, f"{call.name} with {(read.unsure or call.arguments[0]).shown}")
+        return
+    for file in read.values("f", "file", "E", "exec", "i", "include", "l", "load"):
+        run.doubt(Reason.SCRIPT_FILE, f"{call.name} runs {file.shown}")
+    programs = read.values("e", "source")
+    if not programs and not read.has("f", "file", "E", "exec", "h", "help", "V", "version"):
+        programs = read.rest[:1]
+    _check(run, call, programs, awk_is_harmless)
+
+
+def _check(run: Context, call: Call, programs: Sequence[Word], is_harmless: Callable[[str], bool]) -> None:
     for program in programs:
         text = program.text
-        if text is None or not awk_is_harmless(text):
+        if text is None or not is_harmless(text):
             run.doubt(Reason.FOREIGN_CODE, f"{call.name} {program.shown}")
 
 
-_SED_ADDRESS = r"(?:\d+|\$|/(?:\\.|\[[^\]]*\]|[^/\\\n])*/I?|\\(?P<%s>[^\s\w])(?:\\.|(?!(?P=%s)).)*(?P=%s)I?)(?:~\d+)?"
+# In a bracket only what reads the same everywhere: no slash, no backslash, no bracket but [:class:]
+_BRACKET = r"\[\^?(?:\[:[a-z]+:\]|[\w\s.*^$(){}<>\"'&?,;=+@%~!-])+\]"
+_ADDRESS = rf"(?:\d+(?:~\d+)?|\$|/(?:\\.|{_BRACKET}|[^/\[\\\n])*/I?)"
+_SUBSTITUTION = (
+    rf"[sy](?P<d>[/|#,@!:%])(?:\\.|(?!(?:(?!\]).)*(?P=d)(?:(?!\]).)*\]){_BRACKET}|(?!(?P=d))[^\[\\\n])*(?P=d)"
+    r"(?:\\.|(?!(?P=d))[^\\\n])*(?P=d)[gpiIm\d]*"
+)
 _SED_PLAIN = re.compile(
-    rf"\s*(?:{_SED_ADDRESS % (('q',) * 3)}(?:\s*,\s*(?:[+~]?\d+|{_SED_ADDRESS % (('r',) * 3)}))?\s*)?!?\s*"
-    r"(?:\{|(?:(?P<sub>[sy])(?P<d>[^\s\w])(?:\\.|\[[^\]\n]*\]|(?!(?P=d)).)*(?P=d)(?:\\.|(?!(?P=d)).)*(?P=d)[gpiIm\d]*"
-    r"|[pdDgGhHnNPxzlq=}F]\d*|[aic](?:\\\n|\\?\s*)[^\n]*|[btT:]\s*\w*)?\s*(?:;|\n|(?=\})|\Z))",
+    rf"\s*(?:{_ADDRESS}(?:\s*,\s*(?:[+~]\d+|{_ADDRESS}))?\s*)?!?\s*"
+    rf"(?:\{{|(?:{_SUBSTITUTION}|[pdDgGhHnNPxzlq=}}F]\d*|[aic](?:\\\n|\\?\s*)[^\n]*|[btT:]\s*\w*)?"
+    r"\s*(?:;|\n|(?=\})|\Z))",
     re.DOTALL,
 )
 
@@ -95,30 +98,24 @@ def sed_is_harmless(script: str) -> bool:
     return False
 
 
+_SED_OPTIONS = """
+    nrEsuzi;e:f:l: quiet silent debug expression= file= follow-symlinks in-place=? line-length= null-data posix
+    regexp-extended separate sandbox unbuffered help version zero-terminated
+"""
+
+
 def _sed(run: Context, call: Call) -> None:
     call.io.stdout.write_unknown(call.index)
-    words = call.arguments
-    scripts: list[Word] = []
-    operands: list[Word] = []
-    place = 0
-    while place < len(words):
-        word = words[place]
-        text = word.text
-        place += 1
-        if text is not None and (text in {"-e", "--expression"} or re.fullmatch(r"-[nrEsuz]*e", text)):
-            scripts += words[place : place + 1]
-            place += 1
-        elif text is not None and re.match(r"(?:-[nrEsuz]*f|--file)", text):
-            run.doubt(Reason.SCRIPT_FILE, f"sed {text}")
-            return
-        elif text is not None and text.startswith("--expression="):
-            scripts.append(literal(text.partition("=")[2]))
-        elif text is None or not text.startswith("-") or text == "-":
-            operands.append(word)
-    for script in scripts or operands[:1]:
-        text = script.text
-        if text is None or not sed_is_harmless(text):
-            run.doubt(Reason.FOREIGN_CODE, f"sed {script.shown}")
+    read = options.read(_SED_OPTIONS, call.arguments, permute=True)
+    if read.unsure is not None:
+        run.doubt(Reason.FOREIGN_CODE, f"{call.name} with {read.unsure.shown}")
+        return
+    for file in read.values("f", "file"):
+        run.doubt(Reason.SCRIPT_FILE, f"{call.name} runs {file.shown}")
+    scripts = read.values("e", "expression")
+    if not scripts and not read.has("f", "file"):
+        scripts = read.rest[:1]
+    _check(run, call, scripts, sed_is_harmless)
 
 
 _HANDLERS: dict[str, Handler] = {

@@ -70,6 +70,13 @@ AWK = {
     'BEGIN { x = "system"; @x("id") }': False,
     '{ print "\\"" | "sh" }': False,
     '{ print "a" ; print "b" > "/etc/x" }': False,
+    "{print $1 / 2}": True,
+    "{s += $1} END {print s / NR}": True,
+    '/[]/ "]/ {print | a} #"': False,
+    '{ if (1) /"/; print | a; /"/ }': False,
+    "{ if (1) /#/; print | a }": False,
+    "{ x = 4 \\\n/ 2; print | a; y = 4 / 2 }": False,
+    '{ print "unclosed }': False,
 }
 SED = {
     "s/a/b/": True,
@@ -100,6 +107,16 @@ SED = {
     "p;1e id": False,
     "/x/{p;e id\n}": False,
     "s/a/b": False,
+    "s/[0-9]/x/": True,
+    "s/[[:space:]]*$//": True,
+    "s/[]/]/g;s/e;#/x/": False,
+    "s/[/]/x/": False,
+    "s,[a,b],x,": False,
+    "sxaxex": False,
+    "s/a\nb/c/": False,
+    "s/a\\nb/c/": True,
+    "s/\\//x/": True,
+    "\\,a,e": False,
 }
 
 
