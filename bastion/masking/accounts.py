@@ -10,8 +10,8 @@ import re
 
 from bastion.masking.checksums import luhn, mod97
 from bastion.masking.engine import Trigger
-from bastion.masking.rows import Probe, Row, Span
-from bastion.masking.shapes import LEFT, NUMBERS, RIGHT, anywhere, compact, layouts
+from bastion.masking.rows import Numbers, Probe, Row, Span
+from bastion.masking.shapes import APART_LEFT, LEFT, NUMBERS, RIGHT, SEPARATOR, compact
 
 _CARD_START = {
     13: re.compile(rb"4"),
@@ -46,11 +46,16 @@ _LENGTHS = {
 IBAN_LENGTHS = {country.encode(): length for length, names in _LENGTHS.items() for country in names.split()}
 """How long an IBAN is, by country."""
 
-_GROUP = rb"[ \-]?"
-_IBAN = {
-    length: re.compile(LEFT + rb"[A-Z]{2}[0-9]{2}" + (_GROUP + rb"[0-9A-Z]") * (length - 4) + RIGHT)
-    for length in _LENGTHS
-}
+_GROUP = SEPARATOR + rb"?[0-9A-Z]{4}"
+
+
+def _iban(length: int) -> re.Pattern[bytes]:
+    """Return the pattern of IBANs with so many letters and digits, in one piece or in groups of four."""
+    rest = SEPARATOR + rb"?[0-9A-Z]{%d}" % (length % 4) if length % 4 else b""
+    return re.compile(LEFT + rb"[A-Z]{2}[0-9]{2}" + _GROUP * (length // 4 - 1) + rest + RIGHT)
+
+
+_IBAN = {length: _iban(length) for length in _LENGTHS}
 
 
 def is_card(number: bytes) -> bool:
@@ -60,17 +65,24 @@ def is_card(number: bytes) -> bool:
 
 
 def _locate_iban(text: bytes, hit: int) -> Span | None:
-    start = hit if text[hit : hit + 2].isalpha() else hit + 1
-    length = IBAN_LENGTHS.get(text[start : start + 2])
-    found = _IBAN[length].match(text, start) if length is not None else None
-    return found.span() if found is not None and mod97(compact(found[0])) else None
+    """Look for the country a dozen bytes before a hit, which lies behind twelve letters and digits."""
+    for start in range(max(0, hit - 18), hit - 11):
+        length = IBAN_LENGTHS.get(text[start : start + 2])
+        found = _IBAN[length].match(text, start) if length is not None else None
+        if found is not None:
+            return found.span() if mod97(compact(found[0])) else None
+    return None
 
 
 ROWS = (
     Row(
         name="card",
         kind="card",
-        probes=(anywhere(layouts(["9{13,19}", "9999 9999 9999 9999< 999>", "9999 999999 9999<9>"]), is_card),),
+        probes=(),
+        numbers=Numbers(
+            ("9{13,19}", "9999 9999 9999 9999", "9999 9999 9999 9999 999", "9999 999999 99999", "9999 999999 9999"),
+            is_card,
+        ),
         opening=NUMBERS,
         samples=(
             "paid with <4111 1111 1111 1111> today",
@@ -94,7 +106,7 @@ ROWS = (
         kind="iban",
         probes=(
             Probe(
-                Trigger(rb"(?:^|[^0-9A-Za-z])[A-Z]{2}[0-9]{2}(?:[ \-]?[0-9A-Z]){11}", from_start=True),
+                Trigger(APART_LEFT + rb"[A-Z]{2}[0-9]{2}" + _GROUP * 2),
                 _locate_iban,
             ),
         ),

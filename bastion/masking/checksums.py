@@ -10,6 +10,7 @@ from operator import mul
 Check = Callable[[bytes], bool]
 
 _DOUBLED = bytes.maketrans(b"0123456789", b"0246813579")
+_BASE36 = {character: b"%d" % value for value, character in enumerate(b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ")}
 _VERHOEFF = (
     (0, 1, 2, 3, 4, 5, 6, 7, 8, 9),
     (1, 2, 3, 4, 0, 6, 7, 8, 9, 5),
@@ -75,8 +76,7 @@ def mod11_2(number: bytes) -> bool:
 
 def mod97(number: bytes) -> bool:
     """ISO 7064 MOD 97-10 over letters and digits with the first four characters moved to the end: IBAN."""
-    moved = number[4:] + number[:4]
-    return int("".join(str(int(chr(character), 36)) for character in moved)) % 97 == 1
+    return int(b"".join(map(_BASE36.__getitem__, number[4:] + number[:4]))) % 97 == 1
 
 
 def sums_to(weights: Sequence[int], modulus: int, remainder: int = 0) -> Check:

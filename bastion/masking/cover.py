@@ -10,7 +10,9 @@ from collections import Counter
 from bastion.masking.finder import Finder, Found
 from bastion.masking.rows import Sink
 from bastion.masking.styles import Style
-from bastion.masking.writer import Writer
+from bastion.masking.writer import PlainWriter, Writer
+
+AnyWriter = Writer | PlainWriter
 
 PARTIAL = "partial"
 NO_ROW = -1
@@ -26,26 +28,26 @@ class Cover:
         self._style = style
         self._glued = False  # the last byte that went out belonged to a value, which may go on
         self._sinks: list[tuple[int, Sink, int]] = []  # where (from what went out on), what, in which state
+        self._runs: dict[Sink, tuple[int, int]] = {}  # what each sink swallowed last
+        self._owed = b""  # what replaces the bytes to come, where the style keeps the length
         self._masked = 0
         self._replaced = False
 
-    def lay(self, writer: Writer, text: bytes, base: int, stop: int, found: list[Found]) -> None:
+    def lay(self, writer: AnyWriter, text: bytes, base: int, stop: int, found: list[Found]) -> None:
         """Put out `text[base:stop]` with the values replaced; what stands before `base` went out earlier."""
         self._masked = base + self.carry
         self._replaced = self._glued or self.carry > 0
         if self.carry:
-            writer.hide(min(self._masked, stop) - base)
+            self._fill(writer, base, min(self._masked, stop), b"")
         pending, self._sinks = self._sinks, []
+        self._runs.clear()
         for place, sink, state in pending:
             self._swallow(writer, text, base, stop, (base + place, sink, state))
         for value in found:
             if self._replaced and value.start < self._masked:
                 self._extend(writer, value.end, base, stop)
             elif value.end > base:
-                begin = max(value.start, base)
-                replacement = self._replacement(value, text, begin)
-                writer.replace(begin - base, value.end - base, replacement, min(value.end, stop) - base)
-                self._masked, self._replaced = value.end, True
+                self._replace(writer, text, base, stop, value)
             else:
                 continue
             if value.row != NO_ROW and (endless := self._finder.rows[value.row].sink) is not None:
@@ -58,30 +60,49 @@ class Cover:
         """What went out last was no value."""
         self._glued = False
 
-    def _extend(self, writer: Writer, end: int, base: int, stop: int) -> None:
+    def _replace(self, writer: AnyWriter, text: bytes, base: int, stop: int, value: Found) -> None:
+        """Begin a new value; what stands before `base` was shown earlier."""
+        kind = PARTIAL if value.row == NO_ROW else self._finder.rows[value.row].kind
+        self.counts[kind] += 1
+        begin, end = max(value.start, base), min(value.end, stop)
+        writer.clear(begin - base)
+        replacement = self._style.replace(kind, text[value.start : value.end])
+        if self._style.keeps_length:
+            writer.edge(begin - base, keep_length=True)
+            if begin > value.start:
+                replacement = b"*" * (value.end - begin)
+            self._fill(writer, base, end, replacement)
+        else:
+            writer.edge(begin - base, keep_length=False)
+            writer.put(begin - base, value.end - base, replacement)
+            writer.hide(end - base, b"")
+        self._masked, self._replaced = value.end, True
+
+    def _extend(self, writer: AnyWriter, end: int, base: int, stop: int) -> None:
         """Let the value replaced last reach up to `end`."""
         if end > self._masked:
-            writer.out.append(self._filling(end - self._masked))
-            writer.hide(min(end, stop) - base)
+            self._fill(writer, base, min(end, stop), b"*" * (end - self._masked) if self._style.keeps_length else b"")
             self._masked = end
 
-    def _swallow(self, writer: Writer, text: bytes, base: int, stop: int, pending: tuple[int, Sink, int]) -> None:
+    def _fill(self, writer: AnyWriter, base: int, until: int, more: bytes) -> None:
+        """Move on to `until` inside a value, putting out what replaces it byte by byte, where the style does so."""
+        owed = self._owed + more
+        if until - base > writer.position:
+            count = until - base - writer.position
+            writer.hide(until - base, owed[:count])
+            owed = owed[count:]
+        self._owed = owed
+
+    def _swallow(self, writer: AnyWriter, text: bytes, base: int, stop: int, pending: tuple[int, Sink, int]) -> None:
         """Run a sink from its place as far as the text may go out, and keep it when it may go on."""
         place, sink, state = pending
+        known = self._runs.get(sink)
+        if known is not None and known[0] <= place <= known[1] and sink.uniform:
+            return  # it would end where the other one did
+        begin = place
         if place < stop:
             place, state = sink.swallow(text, place, stop, state)
             self._extend(writer, place, base, stop)
+        self._runs[sink] = (begin, place)
         if state >= 0:
             self._sinks.append((place - stop, sink, state))
-
-    def _replacement(self, value: Found, text: bytes, begin: int) -> bytes:
-        """Count the value and return what replaces `text[begin:value.end]`; what stands before was shown earlier."""
-        kind = PARTIAL if value.row == NO_ROW else self._finder.rows[value.row].kind
-        self.counts[kind] += 1
-        if begin > value.start and self._style.keeps_length:
-            return self._filling(value.end - begin)
-        return self._style.replace(kind, text[value.start : value.end])
-
-    def _filling(self, length: int) -> bytes:
-        """Return what stands for `length` more bytes of a value that was replaced already."""
-        return b"*" * length if self._style.keeps_length else b""

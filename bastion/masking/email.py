@@ -20,7 +20,9 @@ _LEADS = bytes(range(0xC3, 0xE0))  # first byte of two-byte UTF-8: Latin-1 lette
 _CONTINUATION = bytes(range(0x80, 0xC0))
 _LOCAL = _ALNUM + b"._%+-'" + _LEADS + _CONTINUATION
 _DOMAIN = _ALNUM + b".-" + _LEADS + _CONTINUATION
+_NOT_FIRST = b".-'" + _CONTINUATION
 _LOCAL_LIMIT = 64
+_LABEL_LIMIT = 126  # bytes, when all letters take two
 _DOMAIN_LIMIT = 255
 
 _HOST = re.compile(rb"[A-Za-z0-9\xc3-\xdf][A-Za-z0-9.\-\x80-\xbf\xc3-\xdf]{0,%d}" % (_DOMAIN_LIMIT - 1))
@@ -58,18 +60,22 @@ class _AddressOpening:
         return len(text) if at < 0 else at
 
 
+_TRIGGER = Trigger(
+    rb"[A-Za-z0-9._%%+\-'\x80-\xdf]@[A-Za-z0-9\xc3-\xdf][A-Za-z0-9\-\x80-\xbf\xc3-\xdf]{0,%d}\.[A-Za-z0-9\-\xc3-\xdf]"
+    % (_LABEL_LIMIT - 1)
+)
+
+
 def _locate(text: bytes, hit: int) -> Span | None:
-    at = hit - 2
-    if text[at : at + 1] != b"@" or at < 0:
-        return None
-    window = text[max(0, at - _LOCAL_LIMIT) : at]
-    start = at - len(window[len(window.rstrip(_LOCAL)) :].lstrip(b".-'" + _CONTINUATION))
+    at = text.rfind(b"@", max(0, hit - _LABEL_LIMIT - 2), hit)
     host = _HOST.match(text, at + 1)
-    if start == at or host is None:
+    if at < 0 or host is None:
         return None
     domain = host[0].rstrip(b".-")
     end = at + 1 + len(domain)
-    if _TOP.search(domain) is None or domain.rpartition(b".")[2].lower() in _NO_ADDRESS:
+    window = text[max(0, at - _LOCAL_LIMIT) : at]
+    start = at - len(window[len(window.rstrip(_LOCAL)) :].lstrip(_NOT_FIRST))
+    if start == at or _TOP.search(domain) is None or domain.rpartition(b".")[2].lower() in _NO_ADDRESS:
         return None
     if text[start:at] == b"git" and text[end : end + 1] == b":":
         return None
@@ -82,7 +88,7 @@ ROWS = (
     Row(
         name="address",
         kind="email",
-        probes=(Probe(Trigger(rb"[A-Za-z0-9._%+\-'\x80-\xdf]@[A-Za-z0-9\xc3-\xdf]"), _locate),),
+        probes=(Probe(_TRIGGER, _locate),),
         opening=_AddressOpening(),
         samples=(
             "write to <john.doe@example.com>, please",

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from bastion.masking.engine import ENGINES, Engine
+from bastion.masking.numbers import NumberTable
 from bastion.masking.rows import Opening, Row
 from bastion.masking.visible import last_character
 
@@ -27,7 +28,8 @@ class Finder:
         self.rows = tuple(rows)
         probes = [(index, probe) for index, row in enumerate(self.rows) for probe in row.probes]
         self._owners = tuple((index, probe.locate) for index, probe in probes)
-        self.engine: Engine = ENGINES[engine]([probe.trigger for _, probe in probes])
+        self._table = NumberTable([row.numbers for row in self.rows])
+        self.engine: Engine = ENGINES[engine]([probe.trigger for _, probe in probes] + self._table.triggers)
         self._openings: tuple[Opening, ...] = tuple(dict.fromkeys(row.opening for row in self.rows))
         self.firsts = bytes(sorted({byte for opening in self._openings for byte in opening.firsts}))
 
@@ -37,11 +39,19 @@ class Finder:
         The end of the text counts as a boundary: only what begins before `undecided(text)` is sure to stay so.
         """
         found = set()
-        for index, position in self.engine.find(text):
-            row, locate = self._owners[index]
+        numbers = set()
+        owners = self._owners
+        for index, position in set(self.engine.find(text)):
+            if index >= len(owners):
+                numbers.add(position)
+                continue
+            row, locate = owners[index]
             span = locate(text, position)
             if span is not None and low <= span[0] < high:
                 found.add(Found(span[0], span[1], row))
+        for start, end, row in self._table.locate(text, numbers):
+            if low <= start < high:
+                found.add(Found(start, end, row))
         return sorted(found, key=lambda value: (value.start, -value.end, value.row))
 
     def undecided(self, text: bytes) -> int:

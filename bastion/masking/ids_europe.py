@@ -99,7 +99,9 @@ ROWS: tuple[Row, ...] = (
     identifier(
         "lu-matricule",
         check.lu_matricule,
-        plain=["[12][09]99[01]9[0-3]999999", "[12][09]99 [01]9 [0-3]9 999 99"],
+        plain=["[12][09]99[01]9[0-3]999999"],
+        words="matricule|luxembourg id",
+        named=["[12][09]99 [01]9 [0-3]9 999 99"],
         samples=("<1963082298103>", "matricule <1995 03 27 523 23>"),
         near_misses=("1963082298104",),
     ),

@@ -12,7 +12,7 @@ from bastion.masking.detectors import ROWS
 from bastion.masking.files import FileMasker
 from bastion.masking.finder import Finder
 from bastion.masking.stream import StreamMasker
-from bastion.masking.styles import FixedStyle, Style, TagStyle
+from bastion.masking.styles import FixedStyle, style_for
 
 DETECTORS = ("email", "phone", "iban", "card", "national-id", "ip", "mac", "secret")
 """Names that `detectors` in the configuration may hold."""
@@ -39,7 +39,6 @@ class MaskingPolicy:
         """
         return None if self._finder is None else StreamMasker(self._finder, self._style, interactive=interactive)
 
-
     @property
     def file_masker(self) -> Callable[[], FileMasker] | None:
         """What makes a masker for one file, which keeps the file's length whatever the style; None as for `masker`."""
@@ -58,9 +57,3 @@ def build_masker(
 def finder_for(detectors: tuple[str, ...], engine: str) -> Finder:
     """Return the finder for these detectors, made once."""
     return Finder([row for row in ROWS if row.kind in detectors], engine)
-
-
-def style_for(name: str, key: bytes | None) -> Style:
-    """Return the style of this name (tag, fixed, partial, pseudonym)."""
-    del key
-    return FixedStyle() if name == "fixed" else TagStyle()

@@ -31,7 +31,7 @@ _IPV6_RUN = re.compile(rb"[0-9A-Fa-f:.]{0,%d}" % (_IPV6_LONGEST + 1))
 
 
 def _locate_ipv4(text: bytes, hit: int) -> Span | None:
-    found = _IPV4.match(text, hit) or _IPV4.match(text, hit + 1)
+    found = _IPV4.match(text, hit) or _IPV4.match(text, hit + 1) or _IPV4.match(text, hit + 2)
     return found.span() if found is not None else None
 
 
@@ -50,7 +50,9 @@ def _locate_cisco(text: bytes, hit: int) -> Span | None:
 def _locate_ipv6(text: bytes, hit: int) -> Span | None:
     """Look at the whole run of hexadecimal digits, colons and dots around a hit, which lies inside an address."""
     window = text[max(0, hit - _IPV6_LONGEST - 1) : hit]
-    start = hit - len(window[len(window.rstrip(_BODY)) :])
+    start = hit - len(window) + len(window.rstrip(_BODY))
+    if hit - start > _IPV6_LONGEST:
+        return None
     run = _IPV6_RUN.match(text, start)
     assert run is not None
     address = run[0].rstrip(b".")
@@ -77,7 +79,8 @@ ROWS = (
         kind="ip",
         probes=(
             Probe(
-                Trigger(rb"(?:^|[^0-9A-Za-z_])[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]", from_start=True), _locate_ipv4
+                Trigger(rb"(?:^|[^0-9A-Za-z_.]|[^0-9]\.)[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]", from_start=True),
+                _locate_ipv4,
             ),
         ),
         opening=_OPENING,
@@ -104,9 +107,9 @@ ROWS = (
         name="ipv6",
         kind="ip",
         probes=(
-            Probe(Trigger(rb"(?:[0-9A-Fa-f]{1,4}:){4}"), _locate_ipv6),
-            Probe(Trigger(rb"::[0-9A-Fa-f]"), _locate_ipv6),
-            Probe(Trigger(rb"[0-9A-Fa-f]::"), _locate_ipv6),
+            Probe(Trigger(rb"(?:^|[^0-9A-Za-z:])(?:[0-9A-Fa-f]{1,4}:){4}"), _locate_ipv6),
+            Probe(Trigger(rb"(?:^|[^0-9A-Za-z])::[0-9A-Fa-f]"), _locate_ipv6),
+            Probe(Trigger(rb"(?:^|[^0-9A-Za-z])[0-9A-Fa-f]{1,4}::"), _locate_ipv6),
         ),
         opening=_OPENING,
         samples=(

@@ -7,8 +7,8 @@ any other number of seven to fifteen digits needs a word such as `phone`, `tel` 
 
 import re
 
-from bastion.masking.rows import Row
-from bastion.masking.shapes import NUMBERS, anywhere, behind, layouts
+from bastion.masking.rows import Numbers, Row
+from bastion.masking.shapes import NUMBERS, anywhere, behind
 
 _CODES = re.compile(
     rb"1|7|2[07]|3[0-469]|4[013-9]|5[1-8]|6[0-6]|8[1246]|9[0-58]"
@@ -44,8 +44,8 @@ def _is_national(number: bytes) -> bool:
 
 def _country(name: str, layout: str, *samples: str) -> Row:
     """Return the row of a country's own layouts (separated by commas) that count anywhere."""
-    probes = (anywhere(layouts(layout.split(", ")), _is_national),)
-    return Row(name, "phone", probes, NUMBERS, samples, (), f"anywhere as {layout}")
+    numbers = Numbers(tuple(layout.split(", ")), _is_national)
+    return Row(name, "phone", (), NUMBERS, samples, (), f"anywhere as {layout}", numbers=numbers)
 
 
 ROWS = (

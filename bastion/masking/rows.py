@@ -72,6 +72,10 @@ class RunOpening:
 class Sink(Protocol):
     """Makes a value found by its head longer, byte by byte, for as long as what follows belongs to it."""
 
+    @property
+    def uniform(self) -> bool:
+        """Whether one that begins inside what another swallowed ends where that one does."""
+
     def swallow(self, text: bytes, start: int, stop: int, state: int) -> tuple[int, int]:
         """Return up to where `text[start:stop]` belongs to the value, and the state to go on with.
 
@@ -85,6 +89,14 @@ class Probe:
 
     trigger: Trigger
     locate: Callable[[bytes, int], Span | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """Layouts (templates, see `shapes`) that count anywhere, and the check on the letters and digits alone."""
+
+    layouts: tuple[str, ...]
+    check: Callable[[bytes], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +115,7 @@ class Row:
     near_misses: tuple[str, ...]
     context: str = ""
     sink: Sink | None = None
+    numbers: Numbers | None = None
 
 
 _CONTROL = bytes(set(range(0x20)) - set(b"\t\n\r\x00\x1b")) + b"\x7f"

@@ -63,6 +63,7 @@ _KEY = re.compile(
     + rb"))\Z"
 )
 _KEY_REACH = 56
+_WORD = _ALNUM + b"_- "
 _VALUE_BYTES = bytes(set(range(0x21, 0x100)) - set(b"\"'`,;&<>()[]{}|\\\x7f"))
 _VALUE_CLASS = b"[" + re.escape(_VALUE_BYTES) + b"]"
 _VALUE_FIRST = b"[" + re.escape(bytes(set(_VALUE_BYTES) - set(b"=:$%*"))) + b"]"
@@ -84,6 +85,7 @@ _PRIVATE_BEGUN = re.compile(rb"-{1,5}\Z|-----B(?:E(?:G(?:I(?:N(?: [A-Z0-9 ]{0,48
 class TokenSink:
     """Swallows letters, digits and what stands in tokens, URLs and base64."""
 
+    uniform = True
     _run = re.compile(rb"[A-Za-z0-9_\-.~+/=%]*")
 
     def swallow(self, text: bytes, start: int, stop: int, state: int) -> tuple[int, int]:
@@ -96,6 +98,7 @@ class TokenSink:
 class ValueSink:
     """Swallows what the value behind a word may hold."""
 
+    uniform = True
     _run = re.compile(_VALUE_CLASS + rb"*")
 
     def swallow(self, text: bytes, start: int, stop: int, state: int) -> tuple[int, int]:
@@ -108,6 +111,7 @@ class ValueSink:
 class KeySink:
     """Swallows a private key up to its END line. `state` counts dashes: 0 to 4 before that line, 5 to 9 in it."""
 
+    uniform = False
     _run = re.compile(rb"[A-Za-z0-9+/=\s:,.\\]*")
 
     def swallow(self, text: bytes, start: int, stop: int, state: int) -> tuple[int, int]:
@@ -146,7 +150,7 @@ class _ValueOpening:
         low = max(0, end - self.limit)
         run = low + len(text[low:end].rstrip(_VALUE_BYTES))
         for start in self._starts(text, low, run, end):
-            if _KEY.search(text, max(0, start - _KEY_REACH), start) is not None:
+            if _key(text, start) is not None:
                 return start
         low = max(0, end - _URL_REACH)
         if text.find(b"://", low, end) >= 0 and (found := _URL_BEGUN.search(text, low, end)) is not None:
@@ -196,6 +200,15 @@ class _PrivateOpening:
         return len(text)
 
 
+def _key(text: bytes, start: int) -> re.Match[bytes] | None:
+    """Return the word, with what stands between, that makes what begins at `start` a secret."""
+    low = max(0, start - _KEY_REACH)
+    before = text[low:start].rstrip(b" \t\"'=:>")
+    if before[-1:].isalpha():  # the key's own letters are all that needs a look
+        low += len(before.rstrip(_WORD))
+    return _KEY.search(text, low, start)
+
+
 def _locate_token(text: bytes, hit: int) -> Span | None:
     found = _TOKEN.match(text, hit) or _TOKEN.match(text, hit + 1)
     return found.span() if found is not None else None
@@ -203,7 +216,7 @@ def _locate_token(text: bytes, hit: int) -> Span | None:
 
 def _locate_value(text: bytes, hit: int) -> Span | None:
     start = hit - 1
-    key = _KEY.search(text, max(0, start - _KEY_REACH), start) if start > 0 else None
+    key = _key(text, start) if start > 0 else None
     found = _VALUE.match(text, start) if key is not None else None
     if key is None or found is None or found[0].lower() in _NO_VALUES:
         return None

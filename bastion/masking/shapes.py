@@ -16,7 +16,7 @@ from string import ascii_letters, ascii_uppercase, digits
 
 from bastion.masking.checksums import Check
 from bastion.masking.engine import Trigger
-from bastion.masking.rows import Probe, Row, Span
+from bastion.masking.rows import Numbers, Probe, Row, Span
 
 _LETTERS = ascii_uppercase.encode()
 _DIGITS = digits.encode()
@@ -24,6 +24,7 @@ _ALNUM = ascii_letters.encode() + _DIGITS
 _OTHERS = bytes(set(range(256)) - set(_ALNUM))
 
 SEPARATOR = rb"(?:[ .\-]|\xc2\xa0|\xe2\x80[\x90-\x95\xaf])"
+BLANK = SEPARATOR.replace(b" .", b" ")
 _ATOMS = {
     "9": rb"[0-9]",
     "A": rb"[A-Z]",
@@ -40,13 +41,14 @@ _ATOMS = {
 }
 LEFT = rb"(?<![0-9A-Za-z])(?<![0-9][\-.])"
 RIGHT = rb"(?![0-9A-Za-z])(?![\-.][0-9])"
-_APART_LEFT = rb"(?:^|[^0-9A-Za-z])"
-_APART_RIGHT = rb"(?:[^0-9A-Za-z]|$)"
+APART_LEFT = rb"(?:^|[^0-9A-Za-z])"
+APART_RIGHT = rb"(?:[^0-9A-Za-z]|$)"
 
 _FILLER = rb"[^0-9\n,;{}\[\]*]{0,30}"
 _WORD_LEFT = rb"(?:(?<![A-Za-z])|(?<=[a-z])(?=[A-Z]))"
 _WORD_RIGHT = rb"(?![a-z])"
 _WORD_REACH = 72
+_SPOKEN = bytes(set(range(256)) - set(b"0123456789\n,;{}[]*"))
 _LEAD = 3  # capital letters that may stand before the first digit of a number found by its word
 _LONGER_FILLER = _FILLER.replace(b"30", b"%d" % (30 + _LEAD))
 
@@ -80,10 +82,18 @@ def compact(value: bytes) -> bytes:
     return value.translate(None, _OTHERS)
 
 
+def parts(template: str) -> list[str]:
+    """Return the parts of a template: characters and classes, with what repeats them."""
+    return re.findall(r"(?:\[[^]]*\]|.)(?:\{[0-9,]+\}|\?)?", template)
+
+
 def layout(template: str) -> bytes:
     """Return the pattern of a template."""
-    parts = re.findall(r"\[[^]]*\](?:\{[0-9,]+\})?|\{[0-9,]+\}|.", template)
-    return b"".join(_ATOMS.get(part, part.encode()) for part in parts)
+    out = []
+    for part in parts(template):
+        atom = part if part[0] == "[" else part[0]
+        out.append(_ATOMS[atom] + part[1:].encode() if atom in _ATOMS else part.encode())
+    return b"".join(out)
 
 
 def layouts(templates: Iterable[str]) -> bytes:
@@ -93,7 +103,7 @@ def layouts(templates: Iterable[str]) -> bytes:
 
 def anywhere(shapes: bytes, check: Check) -> Probe:
     """Return a probe for numbers of these shapes (a pattern) that pass the check."""
-    trigger = Trigger(_APART_LEFT + rb"(?:" + shapes + rb")" + _APART_RIGHT, from_start=True)
+    trigger = Trigger(APART_LEFT + rb"(?:" + shapes + rb")" + APART_RIGHT, from_start=True)
     return Probe(trigger, _either(re.compile(LEFT + rb"(?:" + shapes + rb")" + RIGHT), check))
 
 
@@ -107,8 +117,11 @@ def behind(words: str, shapes: bytes, check: Check) -> Probe:
         for start in range(hit - 1, max(-1, hit - 2 - _LEAD), -1):
             found = number.match(text, start)
             if found is not None:
-                named = context.search(text, max(0, start - _WORD_REACH), start) is not None
-                return found.span() if named and check(compact(found[0])) else None
+                if not check(compact(found[0])):
+                    return None
+                low = max(0, start - _WORD_REACH)
+                low += len(text[low:start].rstrip(_SPOKEN))
+                return found.span() if context.search(text, low, start) is not None else None
         return None
 
     return Probe(Trigger(rb"(?i)(?:" + spoken + rb")" + _LONGER_FILLER + rb"[0-9]"), locate)
@@ -125,13 +138,12 @@ def identifier(
     near_misses: tuple[str, ...] = (),
 ) -> Row:
     """Return the row of a national identifier: layouts that count anywhere, and layouts that need one of the words."""
-    probes: tuple[Probe, ...] = (anywhere(layouts(plain), check),) if plain else ()
-    if words:
-        probes += (behind(words, layouts((*named, *plain)), check),)
+    probes = (behind(words, layouts((*named, *plain)), check),) if words else ()
+    numbers = Numbers(tuple(plain), check) if plain else None
     context = f"anywhere as {', '.join(plain)}" if plain else ""
     if words:
         context += f"{'; ' if context else ''}behind a word such as {words.split('|', maxsplit=1)[0]}"
-    return Row(name, "national-id", probes, NUMBERS, samples, near_misses, context)
+    return Row(name, "national-id", probes, NUMBERS, samples, near_misses, context, numbers=numbers)
 
 
 def _either(pattern: re.Pattern[bytes], check: Check) -> Callable[[bytes, int], Span | None]:

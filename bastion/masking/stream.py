@@ -16,7 +16,7 @@ from bastion.masking.finder import Finder, Found
 from bastion.masking.rows import REACH
 from bastion.masking.styles import Style
 from bastion.masking.visible import Before, View, is_plain, view
-from bastion.masking.writer import Writer
+from bastion.masking.writer import PlainWriter, Writer
 
 BLOCK = 32768
 _TYPED_LIMIT = 4096
@@ -136,7 +136,11 @@ class StreamMasker:
 
     def _put(self, shown: View, text: bytes, found: list[Found], stop: int, live: int, *, final: bool) -> bytes:
         """Put out the text up to `stop` with the values found replaced; what begins before `live` is settled then."""
-        writer = Writer(shown, self._before, self._finder.firsts, self._mask_payload)
+        writer: Writer | PlainWriter
+        if shown.pieces or shown.used != len(self._raw):
+            writer = Writer(shown, self._before, self._finder.firsts, self._mask_payload)
+        else:
+            writer = PlainWriter(self._raw, self._before)
         self._cover.lay(writer, text, len(self._context), stop, found)
         if not self._cover.carry:
             writer.finish(final=final)
@@ -151,11 +155,15 @@ class StreamMasker:
         self._decided = live - low
 
     def _mask_payload(self, sequence: bytes) -> bytes:
-        """Mask the text of an operating system command (title, link); one that sets the clipboard is dropped."""
+        """Mask the text of an operating system command (title, link); what sets the clipboard is dropped."""
         payload = sequence[2:].rstrip(b"\x07\x1b\\")
         if payload.startswith(b"52;"):
             self._cover.counts["clipboard"] += 1
-            return b""
+            return (
+                sequence[:2] + b"*" * len(payload) + sequence[2 + len(payload) :] if self._style.keeps_length else b""
+            )
+        if not self._finder.find(payload, 0, len(payload)):
+            return sequence
         masker = StreamMasker(self._finder, self._style, interactive=False)
         masked = masker.feed(payload) + masker.end()
         self._cover.counts.update(masker.counts)

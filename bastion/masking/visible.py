@@ -30,21 +30,8 @@ class Kind(Enum):
     NUL = "nul"  # high half of a UTF-16 character; goes out unless inside a value
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """Raw bytes `raw[begin:end]`, shown from `at` on. Only TEXT and CELL take up room in the text."""
-
-    kind: Kind
-    at: int
-    begin: int
-    end: int
-
-    @property
-    def width(self) -> int:
-        """How many bytes of the text this piece makes up."""
-        if self.kind is Kind.TEXT:
-            return self.end - self.begin
-        return 1 if self.kind is Kind.CELL else 0
+Piece = tuple[Kind, int, int, int, int]
+"""Kind, position in the text, raw begin and end, and how many bytes of the text it makes up (TEXT and CELL alone)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +39,14 @@ class Before:
     """What reading needs to know of the bytes that went before.
 
     `raw` are the last two raw bytes; `shown` is the text shown so far as far as it can be taken back, empty where the
-    last piece was not TEXT; `gap` counts raw bytes since then that showed nothing.
+    last piece was not TEXT; `gap` counts raw bytes since then that showed nothing, `under` those before the last
+    character, which count again when it is taken back.
     """
 
     raw: bytes = b""
     shown: bytes = b""
     gap: int = 0
+    under: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +65,8 @@ class View:
 
 
 _TOKEN = re.compile(
-    rb"(?P<kept>[\x07\x0e\x0f]|\x1b\[[0-9;:]{0,64}m|\x1b\[[0-2]?K"
-    rb"|\x1b\[\?(?!(?:47|1047|1049)[hl])[0-9;]{1,32}[hl]|\x1b[()*+][ -/]?[0-~])"
+    rb"(?P<kept>(?:[\x07\x0e\x0f]|\x1b\[[0-9;:]{0,64}m|\x1b\[[0-2]?K"
+    rb"|\x1b\[\?(?!(?:47|1047|1049)[hl])[0-9;]{1,32}[hl]|\x1b[()*+][ -/]?[0-~]){1,8})"
     rb"|(?P<osc>\x1b\][^\x00-\x1f]{0,%d}(?:\x07|\x1b\\))"
     rb"|(?P<space>\x1b\[1?C)"
     rb"|(?P<back>\x08)"
@@ -95,48 +84,59 @@ def is_plain(raw: bytes) -> bool:
     )
 
 
+_SPECIAL = re.compile(rb"[\x00\x07\x08\x0e\x0f\x1b]")
+
+
 class _Builder:
     """Gathers pieces and text while raw bytes are read from left to right."""
 
     def __init__(self, before: Before) -> None:
         self.text = bytearray()
         self.pieces: list[Piece] = []
-        self.before = before
         self.popped = 0
-        self.gap = before.gap
+        self._before = before
+        self._gap = before.gap
+        self._under = 0
 
     def show(self, kind: Kind, begin: int, end: int, text: bytes) -> None:
-        if text:
-            self.pieces.append(Piece(kind, len(self.text), begin, end))
-            self.text += text
-            self.gap = 0
+        """Add what is shown."""
+        self._under = self._gap
+        self.pieces.append((kind, len(self.text), begin, end, len(text)))
+        self.text += text
+        self._gap = 0
 
     def hide(self, kind: Kind, begin: int, end: int) -> None:
-        self.gap += end - begin
-        if self.gap > _GAP_LIMIT:
+        """Add what shows nothing, unless there is too much of it in one place."""
+        self._gap += end - begin
+        if self._gap > _GAP_LIMIT:
             self.show(Kind.CELL, begin, end, BARRIER)
         else:
-            self.pieces.append(Piece(kind, len(self.text), begin, end))
+            self.pieces.append((kind, len(self.text), begin, end, 0))
 
     def back(self, begin: int) -> None:
         """Take back the printed character right before; where there is none, the cursor just moves."""
-        last = self.pieces[-1] if self.pieces else None
-        if last is None:
-            self.popped = _printed(self.before.shown)
+        if not self.pieces:
+            self.popped = _printed(self._before.shown)
             if self.popped:
+                self._gap = self._before.under + self.popped
                 self.hide(Kind.STRUCK, begin, begin + 1)
                 return
-        elif last.kind is Kind.TEXT and (length := _printed(self.text[max(last.at, len(self.text) - 4) :])):
-            del self.text[-length:]
-            self.pieces[-1] = Piece(Kind.TEXT, last.at, last.begin, last.end - length)
-            if last.width == length:
+        else:
+            kind, at, first, end, width = self.pieces[-1]
+            length = _printed(self.text[max(at, len(self.text) - 4) :]) if kind is Kind.TEXT else 0
+            if length:
+                del self.text[-length:]
                 self.pieces.pop()
-            self.hide(Kind.STRUCK, begin - length, begin + 1)
-            return
+                self._gap = self._under
+                if width > length:
+                    self._gap = 0
+                    self.pieces.append((kind, at, first, end - length, width - length))
+                self.hide(Kind.STRUCK, begin - length, begin + 1)
+                return
         self.show(Kind.CELL, begin, begin + 1, BARRIER)
 
 
-def last_character(text: bytes, end: int) -> int:
+def last_character(text: bytes | bytearray, end: int) -> int:
     """Return how many bytes the last character of `text[:end]` takes, read as UTF-8; 0 when there is none."""
     start = end - 1
     while start > max(0, end - 4) and 0x80 <= text[start] < 0xC0:
@@ -148,7 +148,7 @@ def last_character(text: bytes, end: int) -> int:
 
 def _printed(text: bytes | bytearray) -> int:
     """Return the length of the last character of `text` if it is printed, otherwise 0."""
-    length = last_character(bytes(text[-4:]), min(4, len(text)))
+    length = last_character(text, len(text))
     return length if length and text[-length] >= 0x20 else 0
 
 
@@ -158,19 +158,27 @@ def view(raw: bytes, before: Before, *, final: bool) -> View:
         return View(raw, raw, len(raw))
     builder = _Builder(before)
     skip = len(before.raw)
-    position = 0
-    for token in _TOKEN.finditer(before.raw + raw, skip):
-        begin, end = token.start() - skip, token.end() - skip
-        builder.show(Kind.TEXT, position, begin, raw[position:begin])
-        kind = token.lastgroup
-        if kind == "part" and not final:
-            return View(bytes(builder.text), raw, begin, tuple(builder.pieces), builder.popped)
+    whole = before.raw + raw
+    position = skip
+    while (special := _SPECIAL.search(whole, position)) is not None:
+        begin = special.start()
+        token = _TOKEN.match(whole, begin)
+        assert token is not None
+        end = token.end()
+        if begin > position:
+            builder.show(Kind.TEXT, position - skip, begin - skip, whole[position:begin])
         position = end
-        if kind == "back":
-            builder.back(begin)
-        elif kind in {"kept", "osc", "nul"}:
-            builder.hide(Kind(kind), begin, end)
+        kind = token.lastgroup
+        if kind == "kept":
+            builder.hide(Kind.KEPT, begin - skip, end - skip)
+        elif kind == "back":
+            builder.back(begin - skip)
+        elif kind == "part" and not final:
+            return View(bytes(builder.text), raw, begin - skip, tuple(builder.pieces), builder.popped)
+        elif kind in {"nul", "osc"}:
+            builder.hide(Kind.NUL if kind == "nul" else Kind.OSC, begin - skip, end - skip)
         else:
-            builder.show(Kind.CELL, begin, end, b" " if kind == "space" else BARRIER)
-    builder.show(Kind.TEXT, position, len(raw), raw[position:])
+            builder.show(Kind.CELL, begin - skip, end - skip, b" " if kind == "space" else BARRIER)
+    if position < len(whole):
+        builder.show(Kind.TEXT, position - skip, len(raw), whole[position:])
     return View(bytes(builder.text), raw, len(raw), tuple(builder.pieces), builder.popped)

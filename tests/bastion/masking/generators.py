@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from bastion.masking.detectors import ROWS
 from bastion.masking.masker import DETECTORS, finder_for
 from bastion.masking.stream import StreamMasker
-from bastion.masking.styles import FixedStyle, Style, TagStyle
+from bastion.masking.styles import FixedStyle, PartialStyle, PseudonymStyle, Style, TagStyle
 
 DEEP = os.environ.get("HYPOTHESIS_PROFILE") == "deep"
 
@@ -103,4 +103,4 @@ def mask(text: bytes, cuts: list[int] | None = None, style: Style | None = None,
     return b"".join(masker.feed(text[low:high]) for low, high in itertools.pairwise(edges)) + masker.end()
 
 
-STYLES: list[Style] = [TagStyle(), FixedStyle()]
+STYLES: list[Style] = [TagStyle(), FixedStyle(), PartialStyle(), PseudonymStyle(b"k" * 32)]

@@ -1,11 +1,14 @@
 """However a stream is cut, the same comes out, and it is what a plain search at every position of the text finds."""
 
+import re
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bastion.masking.detectors import ROWS
 from bastion.masking.finder import Finder
+from bastion.masking.shapes import LEFT, RIGHT, compact, layout
 from bastion.masking.stream import StreamMasker
 from bastion.masking.styles import Style, TagStyle
 from tests.bastion.masking.generators import DEEP, STYLES, VALUES, mask, new_masker, texts
@@ -23,6 +26,12 @@ def oracle(text: bytes) -> bytes:
                 if span is not None:
                     end = span[1] if row.sink is None else row.sink.swallow(text, span[1], len(text), 0)[0]
                     spans.add((span[0], -end, place))
+        for template in row.numbers.layouts if row.numbers else ():
+            pattern = re.compile(LEFT + rb"(?:" + layout(template) + rb")" + RIGHT)
+            for start in range(len(text)):
+                found = pattern.match(text, start)
+                if found and row.numbers and row.numbers.check(compact(found[0])):
+                    spans.add((start, -found.end(), place))
     out, done, masked = [], 0, 0
     for start, end, place in sorted(spans):
         if start >= masked:
@@ -37,6 +46,8 @@ def test_cuts_change_nothing(text: bytes, cuts: list[int], style: Style) -> None
     whole = mask(text, [], style)
     assert mask(text, cuts, style) == whole
     assert mask(text, list(range(len(text))), style) == whole
+    if style.keeps_length:
+        assert len(whole) == len(text)
 
 
 @given(texts(escapes=False))

@@ -1,0 +1,132 @@
+"""How fast the masker is: `python -m tests.bench.bench_masking`. CPU time of one thread.
+
+Figures: sparse logs, mixed text and dense personal data at 32 KiB, as MB/s and as a ratio to a plain copy and to the
+same masker with RE2 in the same run; single keystrokes; hostile floods, with the longest time one chunk takes.
+"""
+
+import random
+import time
+from collections.abc import Callable, Iterator
+
+from bastion.masking.detectors import ROWS
+from bastion.masking.masker import DETECTORS, finder_for
+from bastion.masking.stream import StreamMasker
+from bastion.masking.styles import TagStyle
+from tests.bastion.masking.texts import dense, mixed, sparse
+
+CHUNK = 32768
+
+
+def chunks(text: bytes, size: int = CHUNK) -> Iterator[bytes]:
+    """Yield the text in pieces."""
+    for low in range(0, len(text), size):
+        yield text[low : low + size]
+
+
+def masker(*, interactive: bool = False, engine: str = "hyperscan") -> StreamMasker:
+    """Return a masker with every detector."""
+    return StreamMasker(finder_for(DETECTORS, engine), TagStyle(), interactive=interactive)
+
+
+def best(run: Callable[[], object], times: int = 3) -> float:
+    """Return the least CPU seconds of several runs."""
+    found = []
+    for _ in range(times):
+        begin = time.process_time()
+        run()
+        found.append(time.process_time() - begin)
+    return min(found)
+
+
+def feed(text: bytes, engine: str = "hyperscan") -> int:
+    """Mask the text in chunks and return how many values were masked."""
+    stream = masker(engine=engine)
+    for chunk in chunks(text):
+        stream.feed(chunk)
+    stream.end()
+    return sum(stream.counts.values())
+
+
+def copy(text: bytes) -> int:
+    """Do with the text what a relay without masking would: take it in pieces and join the rest with them."""
+    return sum(len(b"" + chunk) for chunk in chunks(text))
+
+
+def longest_chunk(text: bytes) -> float:
+    """Return the longest CPU seconds that one chunk takes."""
+    stream, longest = masker(), 0.0
+    for chunk in chunks(text):
+        begin = time.process_time()
+        stream.feed(chunk)
+        longest = max(longest, time.process_time() - begin)
+    return longest
+
+
+def keystroke() -> float:
+    """Return CPU seconds per typed byte that comes back as echo, and per byte of output that nobody typed."""
+    text = b"scp report.csv deploy@web-1:/srv/data && tail -f /var/log/syslog; " * 40
+    stream = masker(interactive=True)
+
+    def typed() -> None:
+        for place in range(len(text)):
+            stream.feed(text[place : place + 1])
+
+    return best(typed) / len(text)
+
+
+FLOODS = (
+    b"1234 ",
+    b"1.",
+    b"1::",
+    b"a@",
+    b"a@b.",
+    b"AB12 ",
+    b"+49 ",
+    b"password=",
+    b"eyJ",
+    b"4111 1111 1111 1111 ",
+    b"://a:b@",
+    b"12:34:56:",
+    b"-----BEGIN ",
+    b"ssn 1",
+    b"\x1b[m1",
+    b"1\x08",
+    b"a\0",
+    b"x",
+    b"1",
+    b"tel 1234567 ",
+    b"\x1b]0;a\x07",
+)
+
+
+def main() -> None:
+    """Print all figures."""
+    rng = random.Random(1)
+    finder = finder_for(DETECTORS, "hyperscan")
+    print(f"{len(ROWS)} rows, {sum(len(row.probes) for row in ROWS)} triggers, chunks of {CHUNK} bytes, CPU time")
+    for name, text in (
+        ("sparse", sparse(rng, 8_000_000)),
+        ("mixed", mixed(rng, 8_000_000)),
+        ("dense", dense(rng, 2_000_000)),
+    ):
+        values = feed(text)
+        seconds = best(lambda text=text: feed(text))  # type: ignore[misc]
+        scan = best(lambda text=text: [finder.engine.find(chunk) for chunk in chunks(text)])  # type: ignore[misc]
+        plain = best(lambda text=text: copy(text))  # type: ignore[misc]
+        sample = text[:1_000_000]
+        re2 = best(lambda sample=sample: feed(sample, "re2"), 1) * len(text) / len(sample)  # type: ignore[misc]
+        print(
+            f"{name:8}{len(text) / seconds / 1e6:8.1f} MB/s  scan alone {len(text) / scan / 1e6:7.1f}"
+            f"  {seconds / plain:6.0f} times a copy  RE2 {re2 / seconds:5.1f} times slower"
+            f"  {values / len(text) * 1024:6.2f} values/KiB"
+        )
+    print(f"keystroke {keystroke() * 1e6:.1f} us")
+    for flood in FLOODS:
+        text = flood * (1_000_000 // len(flood))
+        seconds = best(lambda text=text: feed(text), 1)  # type: ignore[misc]
+        longest = longest_chunk(text) * 1e3
+        print(f"flood {flood!r:26}{len(text) / seconds / 1e6:8.1f} MB/s  longest chunk {longest:6.1f} ms")
+
+
+if __name__ == "__main__":
+    main()
