@@ -9,6 +9,7 @@ from pathlib import Path
 import pexpect
 import pytest
 
+from tests.e2e.forwarding import Site
 from tests.lab.bastion import Bastion, World
 from tests.lab.client import Client, Done
 
@@ -72,6 +73,13 @@ def reach(request: pytest.FixtureRequest, alice: Client, world: World) -> Reach:
         return alice.ssh(*options, f"{world.login}%web-1@bastion", *command, stdin=stdin)
 
     return jump if request.param == "jump" else percent
+
+
+@pytest.fixture(scope="session")
+def site(world: World) -> Iterator[Site]:
+    """A bastion of their own for the tests of forwards."""
+    with Site(world) as site:
+        yield site
 
 
 @pytest.fixture

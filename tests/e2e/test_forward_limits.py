@@ -2,11 +2,8 @@
 
 import asyncio
 import re
-import signal
 import socket
 import time
-from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import asyncssh
@@ -15,18 +12,11 @@ from asyncssh.constants import MSG_REQUEST_FAILURE
 from asyncssh.packet import String, UInt32
 
 from tests.e2e.forwarding import Site
-from tests.lab.bastion import World
 from tests.lab.client import Client
 from tests.lab.process import free_port, wait_until
-from tests.lab.sockets import Service, ask, dial, echo, read_all, read_exactly, say
+from tests.lab.sockets import Service, ask, ask_if_open, dial, echo, read_all, read_exactly, say
 
 PROHIBITED = "open failed: administratively prohibited: "
-
-
-@pytest.fixture(scope="module")
-def site(world: World) -> Iterator[Site]:
-    with Site(world) as site:
-        yield site
 
 
 @pytest.fixture
@@ -175,7 +165,7 @@ def test_cve_2023_45140_a_forward_meets_the_same_rule_as_a_shell(site: Site, bob
         command = carol.ssh_command("-N", "-L", f"{port}:127.0.0.1:{service.port}", *way)
         running = carol.start(command)
         try:
-            wait_until("the forward", lambda: ask_if_open(port) is not None)
+            wait_until("the forward", lambda: ask_if_open(port, b"early") is not None)
             held = running.wait_for(rf"{PROHIBITED}approval (\w+) is still open")[1]
             shown = bob.json("approvals", "show", held)
             assert (shown["command"], shown["requester"]) == (f"127.0.0.1:{service.port}", "carol")
@@ -186,12 +176,6 @@ def test_cve_2023_45140_a_forward_meets_the_same_rule_as_a_shell(site: Site, bob
         finally:
             running.process.terminate()
             running.finish()
-
-
-def ask_if_open(port: int) -> bytes | None:
-    with suppress(ConnectionRefusedError):
-        return ask(port, b"early")
-    return None
 
 
 async def test_teleport_67443_one_user_cannot_cancel_anothers_remote_forward(site: Site, alice: Client) -> None:
@@ -259,56 +243,6 @@ def _standstill(value: object) -> int:
             last, since = now, time.monotonic()
         time.sleep(0.02)
     return int(last)
-
-
-def test_a_dead_client_frees_everything(site: Site, alice: Client, way: list[str]) -> None:
-    port, remote = free_port(), free_port()
-    with Service(echo) as service:
-        forwards = ["-L", f"{port}:127.0.0.1:{service.port}", "-R", f"{remote}:127.0.0.1:{service.port}"]
-        running = alice.start(alice.ssh_command(*forwards, *way, "echo ready; cat"))
-        running.wait_for("^ready$")
-        with dial(port) as there, dial(remote) as back:
-            for connection in (there, back):
-                connection.sendall(b"x")
-                assert read_exactly(connection, 1) == b"x"
-            running.process.send_signal(signal.SIGKILL)
-            assert read_all(back) == b""
-        for place in (f"127.0.0.1:{service.port}", f"localhost:{remote}"):
-            assert site.event("forward.close", place=place)["bytes_in"] == 1
-        assert site.event("forward.cancel", place=f"localhost:{remote}")
-        wait_until("the target to listen no more", lambda: ask_if_open(remote) is None)
-        running.finish()
-
-
-def test_killing_a_session_ends_its_forwards(site: Site, alice: Client, bob: Client, way: list[str]) -> None:
-    port = free_port()
-    with Service(echo) as service:
-        running = alice.start(alice.ssh_command("-L", f"{port}:127.0.0.1:{service.port}", *way, "echo ready; cat"))
-        running.wait_for("^ready$")
-        with dial(port) as connection:
-            connection.sendall(b"x")
-            assert read_exactly(connection, 1) == b"x"
-            newest = alice.json("sessions", "list")[0]["id"]
-            assert bob.cli("sessions", "kill", newest, "--reason", "enough").status == 0
-            assert read_all(connection) == b""
-        assert running.finish().said == ["bastion: session ended by bob: enough"]
-        assert site.event("forward.close", place=f"127.0.0.1:{service.port}")["why"] == "ended by bob: enough"
-
-
-def test_one_broken_forward_harms_no_other(site: Site, alice: Client, way: list[str]) -> None:
-    port, broken = free_port(), free_port()
-
-    def reset(connection: socket.socket) -> None:
-        connection.recv(1)
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
-
-    with Service(echo) as service, Service(reset) as resetting:
-        forwards = ["-L", f"{port}:127.0.0.1:{service.port}", "-L", f"{broken}:127.0.0.1:{resetting.port}"]
-        with site.connected(alice, *forwards, *way), dial(port) as connection:
-            for _ in range(5):
-                assert ask(broken, b"x" * 100_000) == b""
-                connection.sendall(b"fine")
-                assert read_exactly(connection, 4) == b"fine"
 
 
 def test_ghsa_vfxf_variables_that_decide_what_runs_never_arrive(site: Site, alice: Client, way: list[str]) -> None:

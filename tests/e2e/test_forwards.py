@@ -11,18 +11,11 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.forwarding import COOKIE, Site
-from tests.lab.bastion import World
 from tests.lab.client import Client
 from tests.lab.process import free_port, wait_until
-from tests.lab.sockets import Service, ask, count, dial, echo, read_all, read_exactly, say, socks
+from tests.lab.sockets import Service, ask, ask_if_open, count, dial, echo, read_all, read_exactly, say, socks
 
 MEGABYTE = os.urandom(1 << 20)
-
-
-@pytest.fixture(scope="module")
-def site(world: World) -> Iterator[Site]:
-    with Site(world) as site:
-        yield site
 
 
 @pytest.fixture
@@ -83,20 +76,16 @@ def test_warpgate_2065_bytes_sent_before_the_target_is_connected_are_not_lost(si
         forward = ["-N", "-L", f"{port}:127.0.0.1:{service.port}", *site.way("jump")]
         running = alice.start(alice.ssh_command(*forward))
         try:
-            connection = wait_until("the forward", lambda: _try(port))
-            with connection:
-                connection.sendall(MEGABYTE)
-                connection.shutdown(socket.SHUT_WR)
-                assert read_all(connection) == MEGABYTE
+            assert wait_until("the forward", lambda: ask_if_open(port, MEGABYTE)) == MEGABYTE
         finally:
             running.process.terminate()
+            running.finish()
 
 
-def _try(port: int) -> socket.socket | None:
-    try:
-        return dial(port)
-    except ConnectionRefusedError:
-        return None
+def test_standard_input_and_output_as_a_forward(site: Site, alice: Client, way: list[str]) -> None:
+    with Service(count) as service:
+        done = alice.ssh("-W", f"127.0.0.1:{service.port}", *way, stdin=MEGABYTE)
+    assert (done.status, done.text) == (0, "1048576")
 
 
 def test_dynamic_forward(site: Site, alice: Client, way: list[str]) -> None:
@@ -128,7 +117,7 @@ def test_remote_forward(site: Site, alice: Client, way: list[str]) -> None:
         assert closed["origin"].startswith("127.0.0.1:")
         assert site.event("forward.listen", place=f"localhost:{port}")["target"] == "web-1"
         assert site.event("forward.cancel", place=f"localhost:{port}")["port"] == port
-        wait_until("the target to listen no more", lambda: _try(port) is None)
+        wait_until("the target to listen no more", lambda: ask_if_open(port, b"") is None)
 
 
 def test_remote_forward_of_any_port_and_its_cancelling(
@@ -142,7 +131,7 @@ def test_remote_forward_of_any_port_and_its_cancelling(
             assert ask(port, b"over there") == b"over there"
             done = alice.ssh(*control, "-O", "cancel", "-R", remote, *way)
             assert (done.status, done.errors) == (0, "")
-            wait_until("the target to listen no more", lambda: _try(port) is None)
+            wait_until("the target to listen no more", lambda: ask_if_open(port, b"") is None)
 
 
 def test_a_remote_port_in_use_is_refused_and_the_shell_lives_on(site: Site, alice: Client, way: list[str]) -> None:

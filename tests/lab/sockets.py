@@ -121,6 +121,14 @@ def ask(where: int | Path, data: bytes) -> bytes:
         return read_all(connection)
 
 
+def ask_if_open(where: int | Path, data: bytes) -> bytes | None:
+    """Ask as `ask` does; None where nobody listens."""
+    try:
+        return ask(where, data)
+    except (ConnectionRefusedError, FileNotFoundError):
+        return None
+
+
 def socks(proxy: int, host: str, port: int) -> socket.socket:
     """Connect to a host by name through ssh's SOCKS5 proxy (RFC 1928); raise ConnectionError where ssh can't."""
     connection = dial(proxy)
