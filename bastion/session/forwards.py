@@ -6,7 +6,8 @@ approval is not waited for, since there is nobody to be told; the next try finds
 """
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 
 import asyncssh
 
@@ -60,11 +61,12 @@ class Forwards:
         self._services = client.services
         self._way = way
         self._open: set[Forward] = set()
+        self._opening = 0
         self._listening: set[Listening] = set()
         self._closed = False
 
     def __len__(self) -> int:
-        return len(self._open)
+        return len(self._open) + self._opening
 
     async def open(self, passage: Passage, join: Join, check: Check | None = None) -> Bridge:
         """Return a bridge whose far end `join` has brought to its channel.
@@ -73,8 +75,12 @@ class Forwards:
         """
         forward: Forward | None = None
         try:
-            grant = await self._permit(passage, check)
-            forward = self._make(passage, grant)
+            with self._place():
+                grant = await self._permit(passage, check)
+                forward = Forward(
+                    self._services, grant, self._client.origin, passage, self._client.later, self._open.discard
+                )
+                self._open.add(forward)
             await forward.begin()
             await join(forward.bridge, grant)
         except Exception as error:
@@ -131,12 +137,16 @@ class Forwards:
         self._closed = True
         self.cut(GONE)
 
-    def _make(self, passage: Passage, grant: Grant) -> Forward:
+    @contextmanager
+    def _place(self) -> Iterator[None]:
+        """Count an opening before it takes any time. Raises UnavailableError where there are too many."""
         if self._client.forwards_open >= MAX_FORWARDS:
             raise UnavailableError(f"{MAX_FORWARDS} connections of yours are forwarded already; close some")
-        forward = Forward(self._services, grant, self._client.origin, passage, self._client.later, self._open.discard)
-        self._open.add(forward)
-        return forward
+        self._opening += 1
+        try:
+            yield
+        finally:
+            self._opening -= 1
 
     # Whether it may be
 

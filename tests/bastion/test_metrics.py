@@ -23,6 +23,16 @@ def test_a_channels_end_counts_its_bytes_and_masked_values() -> None:
     assert 'bastion_masked_values_total{type="email"} 2.0' in text
 
 
+def test_a_forwards_end_counts_its_bytes_by_kind() -> None:
+    metrics = Metrics()
+    metrics.observe(Event(EventType.FORWARD_OPEN, data={"kind": "agent"}))
+    metrics.observe(Event(EventType.FORWARD_CLOSE, data={"kind": "agent", "bytes_in": 3, "bytes_out": 5}))
+    text = generate_latest(metrics.registry).decode()
+    assert 'bastion_forwards_total{event="open",kind="agent"} 1.0' in text
+    assert 'bastion_forward_bytes_total{direction="in",kind="agent"} 3.0' in text
+    assert 'bastion_forward_bytes_total{direction="out",kind="agent"} 5.0' in text
+
+
 def test_live_sessions_are_asked_at_each_scrape() -> None:
     metrics, sessions = Metrics(), [1]
     metrics.live(lambda: len(sessions))

@@ -11,7 +11,7 @@ import pytest
 
 from bastion.approvals import Approvals
 from bastion.audit import EventType
-from bastion.auth.access import Access
+from bastion.auth.access import DENIED, Access
 from bastion.channel.bridge import Bridge
 from bastion.channel.forward import Passage
 from bastion.channel.live import Live
@@ -256,6 +256,16 @@ async def test_cutting_ends_all_that_is_open() -> None:
         made.forwards.cut("ended by bob: enough")
         assert all(bridge.over for bridge in bridges)
         await made.open()
+
+
+@pytest.mark.parametrize(("target", "login"), [("web-1", "root"), ("web-1", ""), ("web-2", "deploy"), ("", "deploy")])
+async def test_teleport_10_3_15_a_forward_needs_the_same_account_as_a_shell(target: str, login: str) -> None:
+    async with bench() as made:
+        made.forwards = Forwards(made.client, Way(target, login))
+        assert await refused(made.open()) == (PROHIBITED, DENIED)
+        assert await made.forwards.listen(LISTEN, listens(), lambda: None) is False
+        assert not made.forwards.may(ChannelKind.AGENT)
+        assert {event.type for event in await made.books()} == {"forward.denied"}
 
 
 # What the rules say
