@@ -49,6 +49,7 @@ def is_text(data: bytes) -> bool:
     if data.startswith(_MAGIC):
         return False
     zeros = sorted((data[::2].count(0), data[1::2].count(0)))
-    if zeros[0] > 0 or 0 < zeros[1] * 4 < len(data) - 4:  # NUL stands in text only as one half of UTF-16's characters
+    # NUL stands in text only as one half of UTF-16's characters.
+    if zeros[0] > 0 or 0 < zeros[1] * 4 < max(len(data) - 4, 8):
         return False
     return (len(data) - len(data.translate(None, _CONTROL))) * 50 <= len(data)
