@@ -21,7 +21,9 @@ SEQUENCE_MAX = 256
 
 # What goes through as it is: text, the controls BS HT LF VT FF CR SO SI (of the others, ENQ would be answered, and BEL
 # is a nuisance), and the commonest of the sequences that `_kept` keeps, because one match is faster than many.
-_SAFE = re.compile(r"(?:[^\x00-\x07\x10-\x1f\x7f-\x9f]++|\x1b\[(?:[0-9]{0,4};){0,8}[0-9]{0,4}[@A-HKLMPXdfm])*+")
+# Not possessive (`*+`): Python before 3.11.5 then lets more through than the pattern says. Nothing has to match behind
+# it, so it never goes back either.
+_SAFE = re.compile(r"(?:[^\x00-\x07\x10-\x1f\x7f-\x9f]+|\x1b\[(?:[0-9]{0,4};){0,8}[0-9]{0,4}[@A-HKLMPXdfm])*")
 _CSI = re.compile(r"(?:\x1b\[|\x9b)([0-?]*)([ -/]*)([@-~])")
 _CSI_BEGINNING = re.compile(r"(?:\x1b\[|\x9b)[0-?]*[ -/]*\Z")
 _CSI_BODY = re.compile(r"[0-?]*[ -/]*")
