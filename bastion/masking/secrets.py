@@ -135,7 +135,18 @@ class KeySink:
 
 _SIGNS = (b":", b"=", b">")
 _SIGN = re.compile(rb"[:=]")
-_WORD_ENDS = (b"bearer ", b"basic ", b"token ", b"gotiate ", b"assword ", b"passwd ", b"secret ", b"api-key ")
+_WORD_ENDS = (
+    b"bearer ",
+    b"basic ",
+    b"token ",
+    b"gotiate ",
+    b"assword ",
+    b"passwd ",
+    b"secret ",
+    b"api-key ",
+    b" by '",
+    b' by "',
+)
 
 
 @dataclass(frozen=True, slots=True)
