@@ -23,8 +23,8 @@ ROOT = Path(__file__).parents[2]
 def main(arguments: list[str]) -> int:
     """Run the demo and return its exit status."""
     folder = Path(arguments[0]).absolute() if arguments else ROOT / "var" / "demo"
-    signal.signal(signal.SIGTERM, _interrupt)
-    signal.signal(signal.SIGHUP, _interrupt)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # SIGINT too: a script's background job ignores it
+        signal.signal(number, _interrupt)
     stage = Stage(ROOT)
     folder.parent.mkdir(exist_ok=True)
     with folder.with_suffix(".lock").open("a") as lock:
