@@ -10,9 +10,13 @@ import signal
 import socket
 import subprocess
 import sys
+import time
+from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any, TypeVar
 
 import httpx
 
@@ -43,14 +47,22 @@ from bastion.metrics import Metrics
 from bastion.model import ChannelKind, ControlRight, Grant, Verdict, utcnow
 from bastion.notify import Notifications
 from bastion.policy.rules import RuleSet
+from bastion.presence import Presence
 from bastion.reading import CommandReader
+from bastion.seat import Condition, Seat, report, take
+from bastion.session.orders import Orders
+from bastion.sockets import open_sockets
 from bastion.store.opening import open_store
 from bastion.store.thread import StoreThread
+from bastion.supervisor import Supervisor
 from bastion.target.dial import Dialer
 from recorder.storage import DiskStorage
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
+NODE = socket.gethostname()
 FASTEST = "hyperscan"
 ENGINE_SECONDS = 20.0  # for a child process to try an engine
 GRACE_SECONDS = 5.0  # what sessions have to end by themselves once the bastion is told to stop
@@ -93,8 +105,8 @@ def _runs(code: str) -> bool:
     return done.returncode == 0
 
 
-async def serve(path: Path, run_command: RunCommand) -> None:
-    """Run the bastion until SIGTERM or SIGINT.
+async def serve(path: Path, run_command: RunCommand) -> int:
+    """Run the bastion until SIGTERM or SIGINT; return the process's exit status.
 
     Parameters
     ----------
@@ -103,23 +115,98 @@ async def serve(path: Path, run_command: RunCommand) -> None:
 
     Raises ConfigError and UnavailableError where it cannot start, with a text for the administrator.
     """
-    set_up_logging(sys.stderr)
+    seat = take(os.environ)
+    set_up_logging(sys.stderr, worker=seat.number if seat is not None else 0)
     config = load(path, os.environ)
+    if seat is not None:
+        return await _work(path, config, run_command, seat)
     for warning in config.warnings:
         log.warning("%s", warning)
+    count = config.server.workers or os.cpu_count() or 1
+    if count > 1:
+        return await _supervise(config, count)
+    return await _work(path, config, run_command, Seat())
+
+
+async def _supervise(config: Config, count: int) -> int:
+    """Be the parent of several workers, which do all the work."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    supervisor = Supervisor(config.server.listen, count)
+    _on_signals(stop.set, supervisor.reload)
+
+    def ask(question: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        return asyncio.run_coroutine_threadsafe(question(), loop).result()
+
+    async with AsyncExitStack() as stack:
+        if config.server.metrics is not None:
+            metrics, unready = partial(ask, supervisor.metrics), partial(ask, supervisor.unready)
+            stack.enter_context(HealthEndpoint(config.server.metrics, metrics, unready))
+        starting = loop.create_task(supervisor.start())
+        await asyncio.wait({starting, stopped := loop.create_task(stop.wait())}, return_when=asyncio.FIRST_COMPLETED)
+        if starting.done() and (status := starting.result()):
+            return status
+        if not stop.is_set():
+            _say_listening(config, supervisor.port)
+            await stopped
+        starting.cancel()
+        return await supervisor.stop(GRACE_SECONDS + 3 * STOP_SECONDS)
+
+
+async def _work(path: Path, config: Config, run_command: RunCommand, seat: Seat) -> int:
+    """Serve, alone or as one of several."""
+    stop = asyncio.Event()
     async with AsyncExitStack() as stack:
         services, metrics, maker = await _build(config, stack)
-        host = DoorHost(services, _control(services), run_command)
+        presence, orders = await _arrive(services, seat)
+        host = DoorHost(services, _control(services, orders), run_command, share=seat.count)
         await host.prepare()
-        keeper = Keeper(path, services, metrics, maker, host.prepare)
-        if config.server.metrics is not None:
-            stack.enter_context(HealthEndpoint(config.server.metrics, metrics, keeper.unready))
-        address = config.server.listen
-        listener, port = await host.listen(address, lambda: OuterServer(host))
-        print(f"bastion: listening on {_spelt(address.host)}:{port}", file=sys.stderr, flush=True)  # noqa: T201 - contract
-        await _until_stopped(keeper)
-        listener.close()
+        keeper = Keeper(path, services, metrics, maker, host.prepare, presence, orders)
+        if config.server.metrics is not None and seat.count == 1:
+            stack.enter_context(HealthEndpoint(config.server.metrics, metrics.text, keeper.unready))
+        given = [socket.socket(fileno=descriptor) for descriptor in seat.listening]
+        sockets = given or open_sockets(config.server.listen, 1)[0]
+        port = await host.listen(sockets, lambda: OuterServer(host))
+        _on_signals(stop.set, keeper.reload)
+        tasks = [asyncio.create_task(work) for work in (keeper.run(), orders.run())]
+        await report(seat, lambda: Condition(keeper.unready(), metrics.text().decode()), stop.set)
+        if seat.count == 1:
+            _say_listening(config, port)
+        await stop.wait()
+        host.close()
         await drain(services, host)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        with suppress(UnavailableError):
+            await services.audit.record(Event(EventType.SERVER_STOP))
+            await presence.leave()
+    return 0
+
+
+async def _arrive(services: Services, seat: Seat) -> tuple[Presence, Orders]:
+    """Write down that this process serves, and close the books of those that were killed."""
+    presence = Presence(services.thread, services.audit, NODE, utcnow, time.monotonic)
+    orders = Orders(services.live, services.thread, utcnow)
+    services.worker = presence.id
+    await orders.begin()
+    data = {"pid": os.getpid(), "worker": seat.number, "workers": seat.count}
+    await services.audit.record(Event(EventType.SERVER_START, data=data))
+    await presence.arrive()
+    return presence, orders
+
+
+def _say_listening(config: Config, port: int) -> None:
+    host = config.server.listen.host
+    spelt = f"[{host}]" if ":" in host else host
+    print(f"bastion: listening on {spelt}:{port}", file=sys.stderr, flush=True)  # noqa: T201 - the contract
+
+
+def _on_signals(stop: Callable[[], None], reload: Callable[[], None]) -> None:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop)
+    loop.add_signal_handler(signal.SIGHUP, reload)
 
 
 async def _build(config: Config, stack: AsyncExitStack) -> tuple[Services, Metrics, RulingMaker]:
@@ -136,7 +223,7 @@ async def _build(config: Config, stack: AsyncExitStack) -> tuple[Services, Metri
         metrics.observe(event)
         notifications.observe(event)
 
-    audit = AuditLog(thread, socket.gethostname(), utcnow, observe)
+    audit = AuditLog(thread, NODE, utcnow, observe)
     stack.push_async_callback(audit.close)
     reader = CommandReader()
     stack.push_async_callback(reader.close)
@@ -160,11 +247,10 @@ async def _build(config: Config, stack: AsyncExitStack) -> tuple[Services, Metri
     )
     notifications = Notifications(lambda: services.ruling.config)
     stack.push_async_callback(notifications.close)
-    await _recover(services)
     return services, metrics, maker
 
 
-def _control(services: Services) -> ControlServices:
+def _control(services: Services, orders: Orders) -> ControlServices:
     async def judge(grant: Grant, command: bytes) -> Verdict:
         return await Gate(services, grant, ChannelRequest(ChannelKind.EXEC, command, None, ()), "").judge(command)
 
@@ -175,40 +261,12 @@ def _control(services: Services) -> ControlServices:
         approvals=services.approvals,
         audit=services.audit,
         thread=services.thread,
-        live=services.live,
+        live=orders,
         recordings=services.recordings,
         host_ca=services.keys.host_ca.export_public_key("openssh").decode().strip(),
         port=services.ruling.config.server.listen.port,
         clock=services.clock,
     )
-
-
-async def _recover(services: Services) -> None:
-    """Close the books of what a killed process left open, and write down that the bastion starts."""
-    orphans = await services.thread.run(services.thread.store.sessions.close_orphans, services.clock())
-    await services.audit.record(
-        Event(EventType.SERVER_START, data={"pid": os.getpid()}),
-        *(
-            Event(
-                EventType.CHANNEL_CLOSE, row.identity, row.id, {"why": "the bastion was killed", "target": row.target}
-            )
-            for row in orphans
-        ),
-    )
-
-
-async def _until_stopped(keeper: Keeper) -> None:
-    """Serve until SIGTERM or SIGINT; SIGHUP reloads."""
-    loop = asyncio.get_running_loop()
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    loop.add_signal_handler(signal.SIGHUP, keeper.reload)
-    keeping = loop.create_task(keeper.run())
-    await stop.wait()
-    keeping.cancel()
-    with suppress(asyncio.CancelledError):
-        await keeping
 
 
 async def drain(services: Services, host: DoorHost) -> None:
@@ -222,9 +280,3 @@ async def drain(services: Services, host: DoorHost) -> None:
     await services.live.settle(STOP_SECONDS)
     services.live.disconnect_all(by="the bastion, which is being stopped")
     await host.settle(STOP_SECONDS)
-    with suppress(UnavailableError):
-        await services.audit.record(Event(EventType.SERVER_STOP))
-
-
-def _spelt(host: str) -> str:
-    return f"[{host}]" if ":" in host else host

@@ -11,12 +11,11 @@ from typing import Any, Self
 from wsgiref.simple_server import WSGIRequestHandler, make_server
 from wsgiref.types import StartResponse, WSGIEnvironment
 
-from prometheus_client import make_wsgi_app
+from prometheus_client import CONTENT_TYPE_LATEST
 from prometheus_client.exposition import ThreadingWSGIServer
 
 from bastion.config import Address
 from bastion.errors import BastionError
-from bastion.metrics import Metrics
 
 _TEXT = [("Content-Type", "text/plain; charset=utf-8"), ("Cache-Control", "no-store")]
 
@@ -31,11 +30,15 @@ class _Silent(WSGIRequestHandler):
 
 
 class HealthEndpoint:
-    """Serves an address until closed. `ready` returns why the bastion is not ready, or an empty text."""
+    """Serves an address until closed.
 
-    def __init__(self, address: Address, metrics: Metrics, ready: Callable[[], str]) -> None:
-        self._metrics: Any = make_wsgi_app(metrics.registry)
-        self._ready = ready
+    `metrics` returns the counters as Prometheus reads them, `unready` why the bastion can't serve or an empty text.
+    Both are called on other threads.
+    """
+
+    def __init__(self, address: Address, metrics: Callable[[], bytes], unready: Callable[[], str]) -> None:
+        self._metrics = metrics
+        self._unready = unready
         try:
             self._server = make_server(address.host, address.port, self._answer, ThreadingWSGIServer, _Silent)
         except OSError as error:
@@ -63,12 +66,12 @@ class HealthEndpoint:
     def _answer(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         path = environ.get("PATH_INFO", "")
         if path == "/metrics":
-            answer: Iterable[bytes] = self._metrics(environ, start_response)
-            return answer
+            start_response("200 OK", [("Content-Type", CONTENT_TYPE_LATEST), ("Cache-Control", "no-store")])
+            return [self._metrics()]
         if path == "/healthz":
             return _say(start_response, "200 OK", "ok")
         if path == "/readyz":
-            why = self._ready()
+            why = self._unready()
             return _say(start_response, "503 Service Unavailable" if why else "200 OK", why or "ready")
         return _say(start_response, "404 Not Found", "see /metrics, /healthz and /readyz")
 

@@ -13,6 +13,8 @@ from bastion.config import Config
 from bastion.configfile import load
 from bastion.errors import BastionError, ConfigError, UnavailableError
 from bastion.metrics import Metrics
+from bastion.presence import Presence
+from bastion.session.orders import Orders
 from bastion.store.base import ApprovalState
 
 log = logging.getLogger(__name__)
@@ -29,6 +31,7 @@ class Keeper:
     path: bastion.toml; it is taken over anew when the file changes, or on `reload`.
     make_ruling: turns a configuration into what is asked.
     refresh: called after a new configuration is in force, and each hour, for what grows old (host certificates).
+    presence, orders: kept going, see there.
     """
 
     def __init__(
@@ -38,12 +41,16 @@ class Keeper:
         metrics: Metrics,
         make_ruling: Callable[[Config], Ruling],
         refresh: Callable[[], Awaitable[None]],
+        presence: Presence,
+        orders: Orders,
     ) -> None:
         self._path = path
         self._services = services
         self._metrics = metrics
         self._make_ruling = make_ruling
         self._refresh = refresh
+        self._presence = presence
+        self._orders = orders
         self._rounds = 0
         self._seen = _stamp(path)
         self._wanted = asyncio.Event()
@@ -79,7 +86,8 @@ class Keeper:
             self._seen = stamp
             await self._reload()
         services = self._services
-        await services.thread.run(services.thread.store.check)
+        await self._presence.beat()
+        await self._presence.bury()
         await services.approvals.sweep()
         pending = await services.thread.run(
             services.thread.store.approvals.list, states=(ApprovalState.PENDING,), limit=1000
@@ -88,6 +96,7 @@ class Keeper:
         self._rounds += 1
         if self._rounds % REFRESH_ROUNDS == 0:
             await self._refresh()
+            await self._orders.forget()
 
     async def _reload(self) -> None:
         """Take over a changed configuration; a bad one changes nothing, and what runs goes on."""

@@ -27,6 +27,10 @@ class _Plain(_Formatter):
 
 
 class _JSON(_Formatter):
+    def __init__(self, worker: int) -> None:
+        super().__init__()
+        self._worker = {"worker": worker} if worker else {}
+
     def format(self, record: logging.LogRecord) -> str:
         stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
         entry = {
@@ -34,14 +38,15 @@ class _JSON(_Formatter):
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": self.text(record),
+            **self._worker,
         }
         return json.dumps(entry, ensure_ascii=False)
 
 
-def set_up_logging(stream: TextIO) -> None:
-    """Send log records to a stream, in the form that fits it."""
+def set_up_logging(stream: TextIO, *, worker: int = 0) -> None:
+    """Send log records to a stream, in the form that fits it; `worker` is this process's number among several."""
     handler = logging.StreamHandler(stream)
-    handler.setFormatter(_Plain() if stream.isatty() else _JSON())
+    handler.setFormatter(_Plain() if stream.isatty() else _JSON(worker))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.INFO)

@@ -3,11 +3,18 @@
 Labels come from closed lists, never from what users typed. Not here: the endpoint that serves them (`bastion.health`).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
-from prometheus_client import CollectorRegistry, Counter, Gauge
+from prometheus_client import CollectorRegistry, Counter, Gauge, disable_created_metrics, generate_latest
+from prometheus_client.metrics_core import Metric
+from prometheus_client.parser import text_string_to_metric_families
 
 from bastion.audit import Event, EventType
+
+WAITING = "bastion_approvals_waiting"
+
+disable_created_metrics()  # type: ignore[no-untyped-call]  # one more line for each counter, of no use to anybody
 
 
 class Metrics:
@@ -26,7 +33,7 @@ class Metrics:
         self._refused = self._counter("access_denied", "Channels and targets refused to known callers")
         self._masked = self._counter("masked_values", "Values masked before the caller saw them", "type")
         self._failures = self._counter("failures", "What failed closed", "where")
-        self.waiting = Gauge("bastion_approvals_waiting", "Approvals nobody decided yet", registry=self.registry)
+        self.waiting = Gauge(WAITING, "Approvals nobody decided yet", registry=self.registry)
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(f"bastion_{name}", text, labels, registry=self.registry)
@@ -35,6 +42,10 @@ class Metrics:
         """Have the number of live sessions asked at each scrape."""
         gauge = Gauge("bastion_sessions_live", "Channels to targets open now", registry=self.registry)
         gauge.set_function(sessions)
+
+    def text(self) -> bytes:
+        """Return everything counted, as Prometheus reads it."""
+        return generate_latest(self.registry)
 
     def observe(self, event: Event) -> None:
         """Count one event that was journalled."""
@@ -67,3 +78,37 @@ class Metrics:
                 self._approvals.labels(event.type.rpartition(".")[2]).inc()
             case _:
                 return
+
+
+class _Sum:
+    """What several processes counted, as one; looks like a registry."""
+
+    def __init__(self, texts: Sequence[str]) -> None:
+        self._families: dict[str, Metric] = {}
+        self._values: dict[str, dict[tuple[str, tuple[tuple[str, str], ...]], float]] = {}
+        for text in texts:
+            for family in text_string_to_metric_families(text):
+                self._add(family)
+
+    def _add(self, family: Metric) -> None:
+        self._families.setdefault(family.name, Metric(family.name, family.documentation, family.type))
+        values = self._values.setdefault(family.name, {})
+        for sample in family.samples:
+            key = (sample.name, tuple(sample.labels.items()))
+            # What all processes see alike in the database is not summed.
+            values[key] = (
+                max(values.get(key, 0), sample.value) if family.name == WAITING else values.get(key, 0) + sample.value
+            )
+
+    def collect(self) -> Iterable[Metric]:
+        """Yield the families."""
+        for name, family in self._families.items():
+            for (sample, labels), value in self._values[name].items():
+                family.add_sample(sample, dict(labels), value)
+            yield family
+
+
+def summed(texts: Sequence[str]) -> bytes:
+    """Return the sum of what several processes counted, each given as `Metrics.text` says it."""
+    registry: Any = _Sum(texts)
+    return generate_latest(registry)

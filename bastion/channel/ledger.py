@@ -68,6 +68,7 @@ class Ledger:
             command=request.command.decode("utf-8", "backslashreplace")[:_COMMAND_SHOWN],
             started=now,
             recording=key,
+            worker=services.worker,
         )
         self._writer = RecordingWriter(services.recordings.create(key), self._header(now))
 

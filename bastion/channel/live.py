@@ -28,7 +28,7 @@ class LiveConnection(Protocol):
 
 
 class Live:
-    """The registry; implements `bastion.control.live.LiveSessions`."""
+    """The registry of this process."""
 
     def __init__(self) -> None:
         self._channels: dict[str, LiveChannel] = {}

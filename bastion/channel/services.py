@@ -57,3 +57,4 @@ class Services:
     live: Live
     clock: Callable[[], datetime]
     draining: bool = False
+    worker: str = ""  # the id of this process, under which sessions are stored

@@ -9,7 +9,7 @@ from itertools import islice
 
 from bastion.audit import EventType
 from bastion.control.services import Control
-from bastion.errors import NotFoundError
+from bastion.errors import NotFoundError, UnavailableError
 from bastion.model import ControlRight
 from bastion.store.base import SessionRow
 from recorder.errors import RecordingMissingError
@@ -81,8 +81,9 @@ async def kill(control: Control, session_id: str, reason: str) -> SessionRow:
     """Cut a live session; raises AccessDenied, or NotFoundError where there is none that lives."""
     control.require(ControlRight.KILL, "end sessions")
     row = await control.run(control.store.sessions.get, session_id)
-    if row is None or session_id not in control.services.live.ids():
+    if row is None or row.ended is not None:
         raise NotFoundError(f"no live session has the id {session_id}; see: bastion sessions list --live")
     await control.record(EventType.SESSION_KILLED, row.id, user=row.identity, target=row.target, reason=reason)
-    await control.services.live.kill(session_id, by=control.identity.name, reason=reason)
+    if not await control.services.live.kill(session_id, by=control.identity.name, reason=reason):
+        raise UnavailableError(f"session {session_id} did not end: the process that has it does not answer; try again")
     return row

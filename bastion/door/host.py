@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import socket
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +12,7 @@ import asyncssh
 from bastion.audit import EventType
 from bastion.auth.authority import HostAuthority
 from bastion.channel.services import Services
-from bastion.config import Address, Target
+from bastion.config import Target
 from bastion.control.services import Control, ControlServices
 from bastion.control.terminal import Terminal
 from bastion.door.connection import DoorConnection, make_connection
@@ -42,18 +42,22 @@ class DoorHost:
     services: the running parts.
     control: what the control plane works with.
     run_command: runs one control-plane command line (the CLI, injected by `app`).
+    share: how many processes share the port.
     """
 
-    def __init__(self, services: Services, control: ControlServices, run_command: RunCommand) -> None:
+    def __init__(
+        self, services: Services, control: ControlServices, run_command: RunCommand, *, share: int = 1
+    ) -> None:
         self.services = services
         self.limits = DoorLimits()
-        self.line = Line(self.limits, Throttle(), asyncio.get_running_loop().time)
+        self.line = Line(self.limits, Throttle(share), asyncio.get_running_loop().time)
         self._control = control
         self._run_command = run_command
         self._authority = HostAuthority(services.keys.host_ca)
         self._inner = InnerServers(services.keys.host_key, self._authority)
         self._options: asyncssh.SSHServerConnectionOptions | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._listeners: list[asyncio.Server] = []
 
     async def prepare(self) -> None:
         """Make the host certificate and options for connections to come. Called at start and at each reload."""
@@ -61,25 +65,25 @@ class DoorHost:
         certificate = self._authority.certify(self.services.keys.host_key, names, self.services.clock())
         self._options = await server_options(self.services.keys.host_key, certificate)
 
-    async def listen(self, address: Address, server: Callable[[], Any]) -> tuple[asyncio.Server, int]:
-        """Accept connections at an address; return the listener and its port. `server` makes a connection's owner."""
+    async def listen(self, sockets: Sequence[socket.socket], server: Callable[[], Any]) -> int:
+        """Accept connections on sockets and return their port. `server` makes a connection's owner."""
         loop = asyncio.get_running_loop()
 
         def connection() -> DoorConnection:
             assert self._options is not None
             return make_connection(self._options, server)
 
-        try:
-            listener = await loop.create_server(
-                lambda: Doorstep(self.line, connection), backlog=BACKLOG, **_place(address)
-            )
-        except OSError as error:
-            raise BastionError(
-                f"server.listen: cannot listen on {address.host} port {address.port}: {error.strerror or error}"
-            ) from error
-        port = listener.sockets[0].getsockname()[1]
+        for one in sockets:
+            listener = await loop.create_server(lambda: Doorstep(self.line, connection), sock=one, backlog=BACKLOG)
+            self._listeners.append(listener)
+        port: int = sockets[0].getsockname()[1]
         self._control = replace(self._control, port=port)  # port 0 of the configuration means any free one
-        return listener, port
+        return port
+
+    def close(self) -> None:
+        """Accept no more connections; those that are open stay."""
+        for listener in self._listeners:
+            listener.close()
 
     def spawn(self, work: Coroutine[Any, Any, Any]) -> None:
         """Run something that nobody waits for; failures are logged."""
@@ -103,12 +107,18 @@ class DoorHost:
 
     async def welcome(self, client: ClientConnection) -> None:
         """Journal that a client is in. One that can't be journalled opens no channel, and is told why at each."""
-        self.services.live.connected(client)
+        services = self.services
+        services.live.connected(client)
         try:
-            await note(self.services, EventType.CONNECTION_OPEN, client, serial=str(client.serial))
+            await note(services, EventType.CONNECTION_OPEN, client, serial=str(client.serial))
         except UnavailableError as error:
             log.error("connection of no use: %s", error.log)  # noqa: TRY400 - the cause is in the text
             client.refusal = error
+            return
+        # Once more, now that it is among those an order cuts: it may have been revoked since the first look.
+        revoked = services.thread.store.certificates.is_revoked
+        if client.serial and await services.thread.run(revoked, client.serial):
+            client.disconnect(by="the bastion: the certificate was revoked")
 
     async def goodbye(self, client: ClientConnection) -> None:
         """Journal that a client is gone, and close what it used."""
@@ -140,11 +150,3 @@ class DoorHost:
             return await self._run_command(command, control, terminal)
 
         return Console(work)
-
-
-def _place(address: Address) -> dict[str, Any]:
-    """Return where to listen; `[::]` is every address, those of IPv4 too."""
-    if address.host != "::":
-        return {"host": address.host, "port": address.port}
-    family, every = socket.AF_INET6, ("::", address.port)
-    return {"sock": socket.create_server(every, family=family, backlog=BACKLOG, dualstack_ipv6=True)}

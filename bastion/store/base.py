@@ -6,7 +6,7 @@ the event loop itself. Times are aware UTC datetimes, ids are strings, sizes byt
 `UnavailableError`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -25,10 +25,15 @@ __all__ = [
     "CertificateStore",
     "JournalEntry",
     "JournalStore",
+    "OrderKind",
+    "OrderRow",
+    "OrderStore",
     "SessionRow",
     "SessionStore",
     "Store",
     "Viewer",
+    "WorkerRow",
+    "WorkerStore",
 ]
 
 
@@ -38,6 +43,7 @@ class SessionRow:
 
     `exit_status` is the text of a number ("0") or of a signal ("SIGTERM"). `recording` is the file's path below the
     recordings folder, empty where none was made. `masked` counts masked values by type, as in {"email": 2}.
+    `worker` is the id of the process it lives in.
     """
 
     id: str
@@ -58,6 +64,7 @@ class SessionRow:
     recording: str = ""
     sha256: str = ""
     masked: tuple[tuple[str, int], ...] = ()
+    worker: str = ""
 
 
 class ApprovalState(StrEnum):
@@ -146,6 +153,41 @@ class CertificateRow:
     revoked: datetime | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class WorkerRow:
+    """A process that serves sessions.
+
+    `space` names what `pid` is unique in (a machine since it was started, and its namespace of processes), `born` tells
+    processes of one pid apart. `seen` is when it last said that it lives.
+    """
+
+    id: str
+    node: str
+    space: str
+    pid: int
+    born: str
+    seen: datetime
+
+
+class OrderKind(StrEnum):
+    """What workers can be told to do, each for what it has."""
+
+    KILL = "kill"  # a session
+    DISCONNECT = "disconnect"  # the connections that a certificate opened
+
+
+@dataclass(frozen=True, slots=True)
+class OrderRow:
+    """One order to all workers. `subject` is a session's id or a certificate's serial, `by` who gave the order."""
+
+    number: int
+    kind: OrderKind
+    subject: str
+    by: str
+    reason: str
+    given: datetime
+
+
 class SessionStore(Protocol):
     """Sessions, newest first in listings."""
 
@@ -163,8 +205,8 @@ class SessionStore(Protocol):
     ) -> Sequence[SessionRow]:
         """Return sessions, newest first; `identity` is (name, issuer)."""
 
-    def close_orphans(self, now: datetime) -> Sequence[SessionRow]:
-        """End every session that a killed process left open, and return them."""
+    def close_orphans(self, now: datetime, workers: Collection[str]) -> Sequence[SessionRow]:
+        """End every session that these workers, which are dead, left open, and return them."""
 
 
 class ApprovalStore(Protocol):
@@ -258,6 +300,38 @@ class CertificateStore(Protocol):
         """Revoke one; False when there is no such serial."""
 
 
+class WorkerStore(Protocol):
+    """The processes that serve."""
+
+    def add(self, row: WorkerRow) -> None:
+        """Store a worker that starts."""
+
+    def beat(self, worker_id: str, now: datetime) -> None:
+        """Write down that a worker lives. Raise NotFoundError where it was removed."""
+
+    def list(self) -> Sequence[WorkerRow]:
+        """Return all workers, by id."""
+
+    def remove(self, worker_id: str) -> None:
+        """Forget a worker that ended."""
+
+
+class OrderStore(Protocol):
+    """Orders to all workers, in one order for all."""
+
+    def give(self, kind: OrderKind, subjects: Sequence[str], *, by: str, reason: str, now: datetime) -> None:
+        """Store one order for each subject."""
+
+    def latest(self) -> int:
+        """Return the number of the latest order, 0 before the first."""
+
+    def after(self, number: int) -> Sequence[OrderRow]:
+        """Return the orders with a number above this one, in order."""
+
+    def forget(self, before: datetime) -> None:
+        """Remove orders given before a time. Their numbers are not used again."""
+
+
 class Store(Protocol):
     """Everything the bastion keeps."""
 
@@ -265,6 +339,8 @@ class Store(Protocol):
     approvals: ApprovalStore
     journal: JournalStore
     certificates: CertificateStore
+    workers: WorkerStore
+    orders: OrderStore
 
     def transaction(self) -> AbstractContextManager[None]:
         """Make all calls of this thread inside the block one transaction: an exception undoes them all."""

@@ -1,7 +1,7 @@
 """A store that forgets: for tests. It keeps the same promises as the others, within one process."""
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -17,9 +17,14 @@ from bastion.store.base import (
     CertificateRow,
     CertificateStore,
     JournalStore,
+    OrderKind,
+    OrderRow,
+    OrderStore,
     SessionRow,
     SessionStore,
     Viewer,
+    WorkerRow,
+    WorkerStore,
 )
 from bastion.store.tables import storable
 
@@ -35,6 +40,9 @@ class _Data:
     revision: int = 0
     journal: list[JournalEntry] = field(default_factory=list)
     certificates: dict[int, CertificateRow] = field(default_factory=dict)
+    workers: dict[str, WorkerRow] = field(default_factory=dict)
+    orders: list[OrderRow] = field(default_factory=list)
+    last_order: int = 0
 
     def copy(self) -> "_Data":
         return replace(
@@ -43,6 +51,8 @@ class _Data:
             approvals=dict(self.approvals),
             journal=list(self.journal),
             certificates=dict(self.certificates),
+            workers=dict(self.workers),
+            orders=list(self.orders),
         )
 
 
@@ -56,6 +66,8 @@ class MemoryStore:
         self.approvals: ApprovalStore = MemoryApprovals(self)
         self.journal: JournalStore = MemoryJournal(self)
         self.certificates: CertificateStore = MemoryCertificates(self)
+        self.workers: WorkerStore = MemoryWorkers(self)
+        self.orders: OrderStore = MemoryOrders(self)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -114,10 +126,11 @@ class MemorySessions(_Part):
             ]
         return sorted(rows, key=lambda row: (row.started, row.id), reverse=True)[:limit]
 
-    def close_orphans(self, now: datetime) -> Sequence[SessionRow]:
+    def close_orphans(self, now: datetime, workers: Collection[str]) -> Sequence[SessionRow]:
         """See `SessionStore.close_orphans`."""
         with self._store.lock:
-            rows = [replace(row, ended=now) for row in self._store.data.sessions.values() if row.ended is None]
+            left = [row for row in self._store.data.sessions.values() if row.ended is None and row.worker in workers]
+            rows = [replace(row, ended=now) for row in left]
             self._store.data.sessions.update({row.id: row for row in rows})
         return rows
 
@@ -291,6 +304,59 @@ class MemoryCertificates(_Part):
             if row is not None and row.revoked is None:
                 self._store.data.certificates[serial] = replace(row, revoked=now)
         return row is not None
+
+
+class MemoryWorkers(_Part):
+    """See `WorkerStore`."""
+
+    def add(self, row: WorkerRow) -> None:
+        """See `WorkerStore.add`."""
+        with self._store.lock:
+            self._store.data.workers[row.id] = row
+
+    def beat(self, worker_id: str, now: datetime) -> None:
+        """See `WorkerStore.beat`."""
+        with self._store.lock:
+            if worker_id not in self._store.data.workers:
+                raise NotFoundError(f"there is no worker {worker_id}")
+            self._store.data.workers[worker_id] = replace(self._store.data.workers[worker_id], seen=now)
+
+    def list(self) -> Sequence[WorkerRow]:
+        """See `WorkerStore.list`."""
+        with self._store.lock:
+            return [row for _, row in sorted(self._store.data.workers.items())]
+
+    def remove(self, worker_id: str) -> None:
+        """See `WorkerStore.remove`."""
+        with self._store.lock:
+            self._store.data.workers.pop(worker_id, None)
+
+
+class MemoryOrders(_Part):
+    """See `OrderStore`."""
+
+    def give(self, kind: OrderKind, subjects: Sequence[str], *, by: str, reason: str, now: datetime) -> None:
+        """See `OrderStore.give`."""
+        with self._store.lock:
+            data = self._store.data
+            for subject in subjects:
+                data.last_order += 1
+                data.orders.append(OrderRow(data.last_order, kind, subject, storable(by), storable(reason), now))
+
+    def latest(self) -> int:
+        """See `OrderStore.latest`."""
+        with self._store.lock:
+            return max((row.number for row in self._store.data.orders), default=0)
+
+    def after(self, number: int) -> Sequence[OrderRow]:
+        """See `OrderStore.after`."""
+        with self._store.lock:
+            return [row for row in self._store.data.orders if row.number > number]
+
+    def forget(self, before: datetime) -> None:
+        """See `OrderStore.forget`."""
+        with self._store.lock:
+            self._store.data.orders = [row for row in self._store.data.orders if row.given >= before]
 
 
 def _head(journal: Sequence[JournalEntry]) -> Head:

@@ -1,25 +1,35 @@
-"""The store in an SQL database: sessions, journal and certificates; approvals stand in `sql_approvals.py`.
+"""The store in an SQL database: sessions, journal and certificates; the rest stands in `sql_*.py` beside this file.
 
 Written in SQLAlchemy Core, the same for every database; what differs between them is in `database.py`. Rows that are
 read to be changed are locked first (SQLite locks the whole file when a writer begins).
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, insert, select, update
+from sqlalchemy import Row, and_, insert, select, update
 
 from bastion.audit import Event, Head, JournalEntry, canonical, chain
 from bastion.errors import NotFoundError, UnavailableError
 from bastion.model import Kind
 from bastion.store import tables
-from bastion.store.base import ApprovalStore, CertificateRow, CertificateStore, JournalStore, SessionRow, SessionStore
+from bastion.store.base import (
+    ApprovalStore,
+    CertificateRow,
+    CertificateStore,
+    JournalStore,
+    OrderStore,
+    SessionRow,
+    SessionStore,
+    WorkerStore,
+)
 from bastion.store.database import Database
 from bastion.store.sql_approvals import SQLApprovals
+from bastion.store.sql_workers import SQLOrders, SQLWorkers
 
 
 class SQLStore:
@@ -31,6 +41,8 @@ class SQLStore:
         self.approvals: ApprovalStore = SQLApprovals(database)
         self.journal: JournalStore = SQLJournal(database)
         self.certificates: CertificateStore = SQLCertificates(database)
+        self.workers: WorkerStore = SQLWorkers(database)
+        self.orders: OrderStore = SQLOrders(database)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -88,13 +100,14 @@ class SQLSessions:
         with self._database.read() as connection:
             return [_session(row) for row in connection.execute(query)]
 
-    def close_orphans(self, now: datetime) -> Sequence[SessionRow]:
+    def close_orphans(self, now: datetime, workers: Collection[str]) -> Sequence[SessionRow]:
         """See `SessionStore.close_orphans`."""
         table = tables.sessions
-        query = select(table).where(table.c.ended.is_(None)).with_for_update()
+        left = and_(table.c.ended.is_(None), table.c.worker.in_(workers))
         with self._database.write() as connection:
-            rows = [replace(_session(row), ended=now) for row in connection.execute(query)]
-            connection.execute(update(table).where(table.c.ended.is_(None)).values(ended=now))
+            rows = [replace(_session(row), ended=now) for row in connection.execute(select(table).where(left))]
+            if rows:
+                connection.execute(update(table).where(left).values(ended=now))
         return rows
 
 

@@ -25,7 +25,7 @@ from sqlalchemy import (
     text,
 )
 
-SCHEMA = "0001"
+SCHEMA = "0002"
 """The schema this code works with: the newest migration. Versions are numbers of four digits, in order."""
 
 metadata = MetaData()
@@ -88,6 +88,7 @@ sessions = Table(
     Column("recording", Line, nullable=False),
     Column("sha256", String(64), nullable=False),
     Column("masked", Text, nullable=False),  # JSON object: type of value -> how many
+    Column("worker", String(64), nullable=False, server_default=""),
     Index("sessions_started", "started", "id"),
     Index("sessions_identity", "identity", "issuer", "started"),
     Index("sessions_live", "id", sqlite_where=text("ended IS NULL"), postgresql_where=text("ended IS NULL")),
@@ -194,4 +195,29 @@ certificates = Table(
     Column("revoked", UTCDateTime),
     Index("certificates_issued", "issued"),
     Index("certificates_identity", "identity", "issued"),
+)
+
+workers = Table(
+    "workers",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("node", Line, nullable=False),
+    Column("space", String(128), nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("born", String(32), nullable=False),
+    Column("seen", UTCDateTime, nullable=False),
+)
+
+# Numbers are never used again, not even those of orders that are forgotten: a worker remembers the last one it saw.
+orders = Table(
+    "orders",
+    metadata,
+    Column("number", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("kind", String(16), nullable=False),
+    Column("subject", String(64), nullable=False),
+    Column("by", Line, nullable=False),
+    Column("reason", Line, nullable=False),
+    Column("given", UTCDateTime, nullable=False),
+    Index("orders_given", "given"),
+    sqlite_autoincrement=True,
 )

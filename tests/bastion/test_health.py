@@ -22,7 +22,7 @@ def get(endpoint: HealthEndpoint, path: str) -> tuple[int, str]:
 
 def test_it_says_whether_the_bastion_lives_is_ready_and_what_it_counted() -> None:
     why = ["the database is locked"]
-    with HealthEndpoint(Address("127.0.0.1", 0), Metrics(), lambda: why[0]) as endpoint:
+    with HealthEndpoint(Address("127.0.0.1", 0), Metrics().text, lambda: why[0]) as endpoint:
         assert get(endpoint, "/healthz") == (200, "ok\n")
         assert get(endpoint, "/readyz") == (503, "the database is locked\n")
         why[0] = ""
@@ -37,4 +37,4 @@ def test_a_taken_address_is_a_clear_error() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(BastionError, match=f"server.metrics: cannot listen on 127.0.0.1 port {port}: "):
-            HealthEndpoint(Address("127.0.0.1", port), Metrics(), lambda: "")
+            HealthEndpoint(Address("127.0.0.1", port), Metrics().text, lambda: "")

@@ -116,9 +116,6 @@ class FakeLive:
     killed: list[tuple[str, str, str]] = field(default_factory=list)
     disconnected: list[tuple[frozenset[int], str]] = field(default_factory=list)
 
-    def ids(self) -> frozenset[str]:
-        return frozenset(self.live)
-
     async def kill(self, session_id: str, *, by: str, reason: str) -> bool:
         self.killed.append((session_id, by, reason))
         return session_id in self.live

@@ -49,12 +49,15 @@ def test_sessions_are_listed_newest_first(store: Store) -> None:
 
 
 def test_orphans_are_ended_once(store: Store) -> None:
-    store.sessions.add(session("1"))
-    store.sessions.add(session("2", ended=NOW))
-    assert [(row.id, row.ended) for row in store.sessions.close_orphans(LATER)] == [("1", LATER)]
-    assert store.sessions.get("1") == session("1", ended=LATER)
-    assert store.sessions.get("2") == session("2", ended=NOW)
-    assert not store.sessions.close_orphans(LATER)
+    store.sessions.add(session("1", worker="dead"))
+    store.sessions.add(session("2", worker="dead", ended=NOW))
+    store.sessions.add(session("3", worker="living"))
+    assert not store.sessions.close_orphans(LATER, [])
+    assert [(row.id, row.ended) for row in store.sessions.close_orphans(LATER, ["dead", "none"])] == [("1", LATER)]
+    assert store.sessions.get("1") == session("1", worker="dead", ended=LATER)
+    assert store.sessions.get("2") == session("2", worker="dead", ended=NOW)
+    assert store.sessions.get("3") == session("3", worker="living")
+    assert not store.sessions.close_orphans(LATER, ["dead"])
 
 
 def test_a_command_that_is_no_text_is_kept_readable(store: Store) -> None:

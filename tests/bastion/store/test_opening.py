@@ -149,7 +149,7 @@ def test_upgrading_makes_a_new_database_and_leaves_a_current_one(file: Path) -> 
 
 def test_an_upgrade_that_fails_changes_nothing(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # the last step fails
-    monkeypatch.setattr("alembic.operations.Operations.create_index", _failing_at("certificates_identity"))
+    monkeypatch.setattr("alembic.operations.Operations.create_index", _failing_at("orders_given"))
     with pytest.raises(RuntimeError, match="the power went"):
         open_store(url(file))
     monkeypatch.undo()
