@@ -42,6 +42,7 @@ class Worker:
         self._writer: asyncio.StreamWriter | None = None
         self._asking = asyncio.Lock()
         self.ready = False  # it accepts connections now
+        self.served = False  # it did so at least once
         self.settled = asyncio.Event()  # it did so at least once, or ended before
 
     async def run(self) -> int:
@@ -60,6 +61,7 @@ class Worker:
         try:
             self.ready = await self._reader.readline() == READY
             if self.ready:
+                self.served = True
                 self.settled.set()
             return await self._process.wait()
         finally:
@@ -114,15 +116,15 @@ class Supervisor:
     async def _keep(self, worker: Worker) -> int:
         """Have a process in a worker's seat until told to stop; return the exit status of the last one.
 
-        The first worker's first process is not replaced where it never became ready.
+        The first worker is not replaced where it never became ready.
         """
         loop, patience = asyncio.get_running_loop(), 1.0
         watchdog = asyncio.create_task(self._watch(worker))
         try:
             while True:
-                begin, starting = loop.time(), not worker.settled.is_set()
+                begin = loop.time()
                 status = await worker.run()
-                if self._stopping.is_set() or (starting and worker is self._workers[0] and len(self._keepers) == 1):
+                if self._stopping.is_set() or (worker is self._workers[0] and not worker.served):
                     return status
                 log.error("worker %d ended with status %d; another one is started", worker.number, status)
                 patience = min(patience * 2, MOST_PATIENCE) if loop.time() - begin < QUICK_END else 1.0

@@ -1,10 +1,12 @@
 """Counters fed by audit events."""
 
+from functools import partial
+
 import pytest
 from prometheus_client import generate_latest
 
 from bastion.audit import Event, EventType
-from bastion.metrics import Metrics
+from bastion.metrics import Metrics, summed
 
 
 @pytest.mark.parametrize("event_type", list(EventType))
@@ -39,3 +41,20 @@ def test_live_sessions_are_asked_at_each_scrape() -> None:
     assert "bastion_sessions_live 1.0" in generate_latest(metrics.registry).decode()
     sessions.append(2)
     assert "bastion_sessions_live 2.0" in generate_latest(metrics.registry).decode()
+
+
+def test_several_processes_are_summed() -> None:
+    one, two = Metrics(), Metrics()
+    for metrics, number in ((one, 2), (two, 3)):
+        for _ in range(number):
+            metrics.observe(Event(EventType.LOGIN))
+        metrics.live(partial(int, number))
+        metrics.waiting.set(4)
+    two.observe(Event(EventType.FAILURE, data={"where": 'a "b"'}))
+    text = summed([one.text().decode(), "", two.text().decode()]).decode()
+    assert 'bastion_logins_total{result="accepted"} 5.0' in text
+    assert r'bastion_failures_total{where="a \"b\""} 1.0' in text
+    assert "bastion_sessions_live 5.0" in text
+    assert "bastion_approvals_waiting 4.0" in text, "all see the same ones"
+    assert "# TYPE bastion_logins_total counter" in text
+    assert summed([text]).decode() == text
