@@ -24,7 +24,7 @@ from bastion.door.notes import note
 from bastion.door.options import server_options
 from bastion.door.signing import LOGIN, sign_for
 from bastion.door.throttle import Throttle
-from bastion.errors import BastionError, UnavailableError
+from bastion.errors import UnavailableError
 from bastion.session.connection import ClientConnection
 
 log = logging.getLogger(__name__)

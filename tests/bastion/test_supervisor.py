@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -14,9 +13,8 @@ import pytest
 
 from bastion import supervisor
 from bastion.config import Address
-from bastion.errors import BastionError
 from bastion.seat import VARIABLE, Condition, Seat, decode_condition, take
-from bastion.supervisor import Supervisor, open_sockets
+from bastion.supervisor import Supervisor
 
 # A worker of few lines: takes its seat, is ready, answers, and accepts connections whose first byte says what to do.
 PROGRAM = """
@@ -149,26 +147,6 @@ async def test_workers_that_do_not_end_are_killed(tmp_path: Path, monkeypatch: p
         await asyncio.wait({hanging}, timeout=0.2)
         assert await p.supervisor.stop(0.2) == signal.SIGKILL
         await hanging
-
-
-def test_a_port_of_somebody_else_is_refused() -> None:
-    with socket.socket() as taken:
-        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        port = taken.getsockname()[1]
-        with pytest.raises(BastionError, match=f"server.listen: cannot listen on 127.0.0.1 port {port}: "):
-            open_sockets(Address("127.0.0.1", port), 2)
-
-
-def test_sockets_of_all_workers_have_one_port() -> None:
-    workers = open_sockets(Address("127.0.0.1", 0), 3)
-    ports = {one.getsockname()[1] for sockets in workers for one in sockets}
-    assert len(workers) == 3
-    assert len(ports) == 1
-    assert 0 not in ports
-    for one in [one for sockets in workers for one in sockets]:
-        one.close()
 
 
 def test_a_seat_is_taken_once() -> None:
