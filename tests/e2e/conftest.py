@@ -5,10 +5,12 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pexpect
 import pytest
 
+from tests.e2e.copies import Copies, Journal, Make, guarded_config
 from tests.e2e.forwarding import Site
 from tests.lab.bastion import Bastion, World
 from tests.lab.client import Client, Done
@@ -120,6 +122,55 @@ def open_shell(client: Client, *way: str, rows: int = 24, columns: int = 80) -> 
     shell.sendline("PS1='#rea''dy# '")
     shell.expect_exact(PROMPT)
     return shell
+
+
+@pytest.fixture(scope="session")
+def guarded(world: World) -> Iterator[Bastion]:
+    """A bastion whose roles and rules speak of files (`tests.e2e.copies`)."""
+    folder = world.folder / "bastion-transfers"
+    shutil.copytree(world.bastion.folder / "hostkeys", folder / "hostkeys")
+    bastion = Bastion(folder, guarded_config(world))
+    yield bastion
+    bastion.stop()
+
+
+@pytest.fixture(scope="session")
+def copiers(world: World, guarded: Bastion) -> dict[str, Client]:
+    made: dict[str, Client] = {}
+    for role, name, provider in (
+        ("up", "alice", world.people),
+        ("down", "build-agent", world.agents),
+        ("command", "mallory", world.people),
+        ("both", "bob", world.people),
+        ("clear", "carol", world.people),
+    ):
+        made[role] = Client(world.folder / "transfers" / name, guarded, name, world.login)
+        made[role].sign_in(provider.token(name))
+    return made
+
+
+@pytest.fixture
+def make(world: World, copiers: dict[str, Client]) -> Iterator[Make]:
+    made: list[Copies] = []
+
+    def copies(role: str, folder: str = "") -> Copies:
+        made.append(Copies(copiers[role], world, folder))
+        return made[-1]
+
+    yield copies
+    for one in made:
+        shutil.rmtree(one.there)
+
+
+@pytest.fixture
+def journal(copiers: dict[str, Client]) -> Journal:
+    """Return the facts of the journal's entries of a type that name a path below a folder."""
+
+    def read(kind: str, folder: Path) -> list[dict[str, Any]]:
+        entries = copiers["both"].json("audit", "log", "--type", kind, "--limit", "5000")
+        return [entry["data"] for entry in entries if str(folder) in str(entry["data"])]
+
+    return read
 
 
 _numbers = itertools.count(1)

@@ -55,7 +55,7 @@ def test_one_read_after_another(content: bytes, length: int, known: bool, longes
     assert got == masked(content)
 
 
-@given(texts, st.integers(1, 900), st.data())
+@given(texts, st.integers(20, 900), st.data())
 def test_many_reads_at_once(content: bytes, length: int, data: st.DataObject) -> None:
     """As sftp does in full flight; targets may answer in another order."""
     talk, disk = opened(content, known=data.draw(st.booleans()))
