@@ -8,6 +8,7 @@ import pytest
 
 from tests.e2e.copies import ADDRESS, HOW, Journal, Make
 from tests.lab.bastion import Bastion
+from tests.lab.client import Client
 from tests.lab.process import wait_until
 
 
@@ -170,3 +171,15 @@ def test_a_killed_client_leaves_a_note(make: Make, journal: Journal) -> None:
     (facts,) = wait_until("the entry is written", lambda: journal("file.upload", copies.there))
     assert facts["result"] == "incomplete"
     assert 0 < facts["size"] < 50_000_000
+
+
+def test_an_evil_server_ends_the_channel_and_no_more(make: Make, copiers: dict[str, Client]) -> None:
+    copies = make("both")
+    server = copies.lay("sftp-server", b"#!/bin/sh\nprintf '\\377\\377\\377\\377'; cat >/dev/null\n")
+    server.chmod(0o755)
+    done = copies.client.run(["sftp", "-q", "-b", "-", *copies.ssh, "-s", str(server), copies.host], stdin=b"ls\n")
+    assert done.status != 0
+    assert done.said == ["bastion: the target sent an sftp packet of 4294967295 bytes"]
+    failure = copiers["both"].json("audit", "log", "--type", "failure")[-1]
+    assert failure["data"]["why"] == "the target sent an sftp packet of 4294967295 bytes"
+    assert copies.sftp(f"ls {copies.there}").status == 0
