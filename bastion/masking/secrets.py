@@ -72,6 +72,7 @@ _NO_VALUES = frozenset(
     b"true false null none nil undefined yes no on off required optional invalid incorrect empty".split()
     + b"string str bytes text".split()
 )
+_CALLS = (b"[", b"(")
 _PLAIN = re.compile(rb"[A-Za-z]?[a-z.\-_:/]*|[A-Z_\-]+|[0-9.]{1,5}")
 
 _URL = re.compile(rb"[A-Za-z0-9]://[^\s:@/\"'\x1b]{0,64}:([^\s@/\"'\x1b]{1,64})@")
@@ -233,6 +234,8 @@ def _locate_value(text: bytes, hit: int) -> Span | None:
         return None
     if key["scheme"] is not None:
         return found.span() if len(found[0]) >= 16 and _PLAIN.fullmatch(found[0]) is None else None
+    if text[found.end() : found.end() + 1] in _CALLS and _PLAIN.fullmatch(found[0]) is not None:
+        return None  # code: os.environ["X"], read_key()
     sure = key["said"] is not None or b"=" in key[0] or key[0][-1:] in b"\"'"
     if not sure and (len(found[0]) < 6 or _PLAIN.fullmatch(found[0]) is not None):
         return None

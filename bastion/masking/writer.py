@@ -94,12 +94,20 @@ class Writer:
         self._index, self.position, self._cut = index, position, max(cut, since)
 
     def edge(self, start: int, *, keep_length: bool) -> None:
-        """Pass what stands right before the first byte of a value; an overwritten character may be the same letter."""
-        while self._index < len(self._pieces):
-            piece = self._pieces[self._index]
-            if piece[4] or piece[1] > start:
-                return
-            self._pass(piece, hidden=self._may_begin(piece), keep_length=keep_length)
+        """Pass what stands right before the first byte of a value; an overwritten character may be the same letter.
+
+        What was overwritten before a character that no value begins with might have gone out earlier, so it does now.
+        """
+        pieces = self._pieces
+        end = self._index
+        while end < len(pieces) and not pieces[end][4] and pieces[end][1] <= start:
+            end += 1
+        clear = next(
+            (index for index in range(end, self._index, -1) if self._is_struck_clear(pieces[index - 1])), self._index
+        )
+        while self._index < end:
+            piece = pieces[self._index]
+            self._pass(piece, hidden=self._index >= clear and self._may_begin(piece), keep_length=keep_length)
 
     def put(self, start: int, end: int, replacement: bytes) -> None:
         """Put out what replaces the whole value at `start`..`end`, as UTF-16 where the value is."""
@@ -185,6 +193,10 @@ class Writer:
         """Whether the piece is an overwritten character that would be held back if it stood at the end."""
         kind, _, begin, end, _ = piece
         return kind is Kind.STRUCK and end - begin > 1 and self._raw[begin] in self._firsts
+
+    def _is_struck_clear(self, piece: Piece) -> bool:
+        """Whether the piece is an overwritten character that no value begins with."""
+        return piece[0] is Kind.STRUCK and not self._may_begin(piece)
 
     def _is_utf16(self, start: int, end: int) -> bool:
         """Whether every second byte of the value's raw bytes is NUL."""
