@@ -162,7 +162,7 @@ def test_a_filled_template_is_accepted_without_a_warning() -> None:
 
 def test_what_the_template_shows_in_comments_is_accepted_as_well() -> None:
     """Each commented line of configuration is switched on, where it does not stand beside another choice."""
-    text = re.sub(r"(?m)^# (?=(?:\[[a-z]|[a-z_]+ = )(?!.*key_file))", "", filled(template()))
+    text = re.sub(r"(?m)^# (?=(?:\[\[?[a-z]|[a-z_]+ = )(?!.*key_file))", "", filled(template()))
     secrets = {"BASTION_CLIENT_SECRET": "x", "ORDERS_PASSWORD": "x", "SRE_CHAT_URL": "json://127.0.0.1/"}
     found = config(text, secrets)
     assert set(found.issuers) == {"corp", "agents"}
