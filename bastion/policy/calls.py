@@ -5,12 +5,19 @@ from dataclasses import replace
 
 from bastion.policy import assignments, words
 from bastion.policy.context import IO, NOTHING, Call, Context
-from bastion.policy.fields import as_code, merge
+from bastion.policy.fields import as_code, as_guess, merge
 from bastion.policy.redirections import Files
 from bastion.policy.state import State, child_state, join
 from bastion.policy.tree import Node
 from bastion.policy.understanding import Reason, Word, literal
 
+# Commands that do not read their standard input, or whose own commands are followed
+_SILENT_TEXT = """
+echo printf cd pwd test [ true false : export declare typeset local readonly set shift unset alias unalias trap exit
+return break continue eval command builtin exec let shopt hash type umask ulimit wait jobs kill sleep mkdir touch ls
+date whoami id uname hostname ps df du basename dirname seq which
+"""
+_SILENT = frozenset(_SILENT_TEXT.split())
 MAX_CALLS = 6  # a function inside itself
 
 
@@ -58,6 +65,7 @@ def _invoke(run: Context, call: Call) -> None:
         call.index = _emit(run, call)
         run.doubt(Reason.UNKNOWN_COMMAND, f"{call.argv[0].shown} runs a program that is not known")
         call.io.stdout.write_unknown(call.index)
+        call.io.stdin.touch()
         if call.in_shell:
             call.state.forget_variables()
         return
@@ -69,11 +77,13 @@ def _invoke(run: Context, call: Call) -> None:
     if call.in_shell and name in call.state.aliases:
         run.doubt(Reason.REBINDING, f"{name} may be an alias by now")
     call.index = _emit(run, call)
-    handler = run.handler(name, call.in_shell)
+    handler = run.handler(call)
     if handler is not None:
         handler(run, call)
     else:
         call.io.stdout.write_unknown(call.index)
+    if name not in _SILENT:
+        call.io.stdin.touch()
 
 
 def _emit(run: Context, call: Call) -> int:
@@ -120,6 +130,7 @@ def start(run: Context, call: Call, argv: Sequence[Word], *, io: IO | None = Non
             in_shell=False,
             parent=call.index,
             index=-1,
+            program="",
         )
         invoke(run, inner)
         inner.io.stdout.origins.add(call.index)
@@ -143,12 +154,12 @@ def code(
     known = as_code(text)
     if known is None:
         run.doubt(run.code_reason(text.origins, reason), f"{what} {text.shown}")
-        state.forget_variables()
         io.stdout.write_unknown(call.index)
-        return
+        known, second = as_guess(text), True
+        state.forget_variables()
     io.stdout.origins.add(call.index)
     run.enter()
-    tree = run.parse(known, state.dialect, second=second)
+    tree = run.parse(known, state.dialect, second=second) if known is not None else None
     if tree is not None:
         first = len(run.records)
         run.statements(run, tree.get("Stmts", []), state, io)

@@ -17,8 +17,6 @@ _CODE_OPTIONS: dict[str, tuple[str, ...]] = {
     "bsdtar": ("--use-compress-program",),
     "rsync": ("-e", "--rsh", "--rsync-path"),
     "man": ("-P", "--pager", "-H", "--html"),
-    "scp": ("-S", "-D"),
-    "sftp": ("-S", "-D"),
     "tcpdump": ("-z",),
     "zip": ("-TT", "--unzip-command"),
     "split": ("--filter",),

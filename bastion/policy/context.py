@@ -42,14 +42,32 @@ class InputKind(Enum):
     NOTHING = "nothing"  # /dev/null
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Input:
-    """A standard input: its text as far as it is known, the commands whose output it is, or the file it is."""
+    """A standard input: its text as far as it is known, the commands whose output it is, or the file it is.
 
-    kind: InputKind
-    text: Word | None = None
+    Commands one after the other share it: once one has read from it, what is left for the next is not known.
+    """
+
+    source: InputKind
+    content: Word | None = None
     origins: frozenset[int] = frozenset()
     path: Word | None = None
+    touched: bool = False
+
+    @property
+    def kind(self) -> InputKind:
+        """Where it comes from; what is left of a known text is no more than piped."""
+        return InputKind.PIPE if self.touched and self.source is InputKind.KNOWN else self.source
+
+    @property
+    def text(self) -> Word | None:
+        """All that a command will read, as far as it is known."""
+        return None if self.touched else self.content
+
+    def touch(self) -> None:
+        """Note that a command may have read from it."""
+        self.touched = True
 
 
 CHANNEL = Input(InputKind.CHANNEL)
@@ -102,7 +120,8 @@ class Call:
     """A command about to run. `in_shell`: functions and builtins apply, not only programs.
 
     `parent` is the command that starts it, `files` are its redirections, `outer` is the input and output the
-    redirections started from, `index` is its place among the commands once it is noted.
+    redirections started from, `index` is its place among the commands once it is noted, `program` is the name by
+    which a table knows it.
     """
 
     argv: list[Word]
@@ -113,6 +132,7 @@ class Call:
     parent: int | None = None
     outer: IO = field(default_factory=IO)
     index: int = -1
+    program: str = ""
 
     @property
     def arguments(self) -> list[Word]:
@@ -121,8 +141,8 @@ class Call:
 
     @property
     def name(self) -> str:
-        """The program's base name."""
-        return (self.argv[0].text or "").rsplit("/", 1)[-1]
+        """The program's name as the tables have it, else its base name."""
+        return self.program or (self.argv[0].text or "").rsplit("/", 1)[-1]
 
 
 @dataclass(slots=True)
@@ -150,7 +170,7 @@ class Context:
 
     trees: Mapping[Source, Parsed]
     statements: Statements
-    handler: Callable[[str, bool], Handler | None]
+    handler: Callable[[Call], Handler | None]
     records: list[Record] = field(default_factory=list)
     opaque: dict[Opaque, None] = field(default_factory=dict)
     missing: dict[Source, None] = field(default_factory=dict)

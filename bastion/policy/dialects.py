@@ -12,7 +12,9 @@ from bastion.policy.understanding import Command, Opaque, Reason, Understanding
 _LANGUAGES = {"bash": ("bash",), "sh": ("bash", "posix"), "dash": ("posix",), "posix": ("posix",), "zsh": ("bash",)}
 
 # Where bash and dash read the same characters differently
-_DIFFERS = re.compile(r"\$['\"]|[<>]\(|<<<|&>|\|&|;;?&|\[\[|\(\(|=\(|\{[^}\s]*(?:,|\.\.)|\bfunction\b|\bselect\b|\\x")
+_DIFFERS = re.compile(
+    r"\$['\"]|[<>]\(|<<<|&>|\|&|;;?&|\[\[|\(\(|=\(|\{[^}\s]*(?:,|\.\.)|\bfunction\b|\bselect\b|\\[abcefnrtvx0]"
+)
 # Where zsh reads characters otherwise than bash
 _ZSH = re.compile(
     r"(?:^|[\s;&|(])=\w|[*?\])][(]|=\(|\brepeat\b|\bforeach\b|\balias\s+-[gs]|<\d*-\d*>|\$\{?[=~^(]|\bnoglob\b|\bnocorrect\b"

@@ -12,9 +12,14 @@ _CLASS = re.compile(r"\[[!^]?\]?(?:\[:\w+:\]|[^\]])*\]")
 
 # Characters of a private area, refused in texts, that stand for holes while code is parsed
 _PLACEHOLDERS = {Hole.HOME: "\uf8ff", Hole.NUMBER: "\uf8fe"}
-_REVEALED: dict[str, Part] = {"\uf8ff": Unknown(Hole.HOME, "~"), "\uf8fe": Unknown(Hole.NUMBER, "#")}
+_GUESS = "\uf8fd"
+_REVEALED: dict[str, Part] = {
+    _GUESS: Unknown(Hole.ANY, "…"),
+    "\uf8ff": Unknown(Hole.HOME, "~"),
+    "\uf8fe": Unknown(Hole.NUMBER, "#"),
+}
 PLACEHOLDERS = frozenset(_REVEALED)
-_REVEALING = re.compile("([\uf8fe\uf8ff])")
+_REVEALING = re.compile("([\uf8fd\uf8fe\uf8ff])")
 
 
 class Piece(NamedTuple):
@@ -157,6 +162,13 @@ def as_code(word: Word) -> str | None:
         return None
     texts = [part if isinstance(part, str) else _PLACEHOLDERS.get(part.hole) for part in word.parts]
     return None if None in texts else "".join(text for text in texts if text is not None)
+
+
+def as_guess(word: Word) -> str | None:
+    """Return code of which parts are not known, with placeholders for them, to see what it runs beside them."""
+    if word.many or not any(isinstance(part, str) and part.strip() for part in word.parts):
+        return None
+    return "".join(part if isinstance(part, str) else _PLACEHOLDERS.get(part.hole, _GUESS) for part in word.parts)
 
 
 def _revealed(parts: Iterable[Part]) -> Iterable[Part]:

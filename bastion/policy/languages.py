@@ -3,7 +3,6 @@
 Foreign code is a doubt, except Python that surely only computes and prints (see `python_code`).
 """
 
-import re
 from dataclasses import dataclass
 
 from bastion.policy.context import Call, Context, Handler, InputKind
@@ -47,6 +46,8 @@ _LANGUAGES = {
     "julia": _Language("eE", "Lp"),
     "ghc": _Language("e"),
     "irb": _Language(""),
+    "mongo": _Language("", "up", ("--eval",), ("--host", "--port", "--username", "--password")),
+    "mongosh": _Language("", "up", ("--eval",), ("--host", "--port", "--username", "--password")),
     "ipython": _Language("c", "", ("--command",), interactive="i"),
     "groovy": _Language("e"),
     "scala": _Language("e"),
@@ -66,7 +67,7 @@ _LANGUAGES = {
 def run_language(run: Context, call: Call) -> None:
     """Follow an interpreter: its code, a script, or what it reads."""
     call.io.stdout.write_unknown(call.index)
-    language = _LANGUAGES.get(call.name) or _LANGUAGES[re.sub(r"[-\d.]+\Z", "", call.name)]
+    language = _LANGUAGES[call.name]
     words = call.arguments
     place = 0
     while place < len(words):
@@ -136,9 +137,8 @@ def _script(run: Context, call: Call, words: list[Word]) -> None:
 
 
 def _foreign(run: Context, call: Call, code: Word) -> None:
-    base = re.sub(r"[-\d.]+\Z", "", call.name)
     text = code.text
-    if text is not None and base in {"python", "pypy"} and python_is_harmless(text):
+    if text is not None and call.name in {"python", "pypy"} and python_is_harmless(text):
         return
     shown = code.shown if len(code.shown) <= 60 else code.shown[:59] + "…"
     run.doubt(run.code_reason(code.origins, Reason.FOREIGN_CODE), f"{call.name}: {shown}")

@@ -40,7 +40,7 @@ def _env(run: Context, call: Call) -> None:
             _unsure(run, call, split[0])
             return
         tree_words = [literal(part.strip("'\"")) for part in re.findall(r"'[^']*'|\"[^\"]*\"|[^\s'\"]+", text)]
-        _env_words(run, call, [*tree_words, *read.rest], state)
+        calls.start(run, call, [call.argv[0], *tree_words, *read.rest])
         return
     for value in read.values("C", "chdir"):
         state.cwd = (value,)
@@ -152,10 +152,16 @@ def _find(run: Context, call: Call) -> None:
                 state.cwd = ()
             calls.start(run, call, inner, state=state, io=IO(call.io.stdin, call.io.stdout))
             place = end
-        elif text is None and words[place].has_any and options.may_be_option(words[place]) and place > 0:
+        elif text is None and options.may_be_option(words[place]) and _may_start(words, place):
             run.doubt(Reason.WRAPPER, f"find with {words[place].shown}")
         place += 1
     call.io.stdout.write_unknown(call.index)
+
+
+def _may_start(words: list[Word], place: int) -> bool:
+    """Whether a word that is not known may be an `-exec`: not a single start point, unless a `;` follows."""
+    word = words[place]
+    return word.has_any and (word.many or place > 0 or any(other.text in {";", "+"} for other in words))
 
 
 def _start_points(words: list[Word]) -> list[Word]:
@@ -334,7 +340,10 @@ def _kubectl(run: Context, call: Call) -> None:
     if dashes is not None:
         inner = words[dashes + 1 :]
     elif words[0].text == "exec":
-        inner = options.read(_KUBECTL_EXEC, before).rest[1:]
+        read = options.read(_KUBECTL_EXEC, before)
+        if read.unsure is not None:
+            _unsure(run, call, read.unsure)
+        inner = read.rest[1:]
     else:
         inner = []
     if inner:

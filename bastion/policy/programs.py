@@ -10,6 +10,7 @@ from bastion.policy import (
     code_options,
     databases,
     editors,
+    elsewhere,
     filters,
     git,
     languages,
@@ -19,7 +20,7 @@ from bastion.policy import (
     text_programs,
     wrappers,
 )
-from bastion.policy.context import Handler
+from bastion.policy.context import Call, Handler
 
 _TABLES = (
     shells.handler,
@@ -30,10 +31,12 @@ _TABLES = (
     sessions.handler,
     text_programs.handler,
     editors.handler,
+    elsewhere.handler,
     code_options.handler,
     languages.handler,
     databases.handler,
 )
+_LOADER = re.compile(r"ld-(?:linux|musl)[\w.-]*\.so[\d.]*|ld\.so|ld-[\d.]+\.so")
 _VERSION = re.compile(r"(?<=[a-z])-?\d[\d.]*\Z")
 
 
@@ -43,15 +46,17 @@ def base_name(name: str) -> str:
     return _VERSION.sub("", base) or base
 
 
-def handler(name: str, in_shell: bool) -> Handler | None:
-    """Return what follows the program (or builtin) of this name, else None."""
+def handler(call: Call) -> Handler | None:
+    """Return what follows the program (or builtin) of a call, else None; the call learns the name it is known by."""
+    name = call.argv[0].text or ""
     base = name.rsplit("/", 1)[-1]
-    builtin = builtins.handler(base, in_shell and "/" not in name)
+    builtin = builtins.handler(base, call.in_shell and "/" not in name)
     if builtin is not None:
         return builtin
-    for candidate in dict.fromkeys((base, base_name(name))):
+    for candidate in dict.fromkeys(("ld.so" if _LOADER.fullmatch(base) else base, base_name(name))):
         for table in _TABLES:
             found = table(candidate)
             if found is not None:
+                call.program = candidate
                 return found
     return None

@@ -7,7 +7,7 @@ more. Each kind of node has its function in `_KINDS`; a kind without one is a do
 from collections.abc import Callable, Sequence
 
 from bastion.policy import arithmetic, calls, conditions, declarations, redirections, words
-from bastion.policy.context import IO, NOTHING, Context, Input, InputKind, Output
+from bastion.policy.context import IO, Context, Input, InputKind, Output
 from bastion.policy.state import State, is_number, join, merge_directories, number, unknown
 from bastion.policy.tree import Node
 from bastion.policy.understanding import Hole, Reason, Unknown, Word
@@ -29,7 +29,7 @@ def run_one(run: Context, node: Node, state: State, io: IO) -> None:
     run.step()
     if node.get("Background") or node.get("Coprocess") or node.get("Disown"):
         inner = state.copy()
-        _redirected(run, node, inner, IO(NOTHING if io.stdin.kind is InputKind.CHANNEL else io.stdin, io.stdout))
+        _redirected(run, node, inner, io)
         return
     _redirected(run, node, state, io)
     if node.get("Negated"):

@@ -147,6 +147,8 @@ proxychains
     qf:
 proxychains4
     qf:
+ld.so
+    - library-path= inhibit-rpath= inhibit-cache preload= audit= argv0= list verify help version
 busybox quiet=help,install,list,list-full
     - list list-full install help
 toybox quiet=help,version

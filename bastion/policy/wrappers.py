@@ -12,6 +12,8 @@ from bastion.policy.state import State, Variable
 from bastion.policy.understanding import Reason, Word, literal
 from bastion.policy.wrapper_table import TABLE
 
+# Without a command these start a shell
+_SHELLS = frozenset({"sudo", "doas", "chroot", "unshare", "nsenter", "script"})
 _ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)=(.*)\Z", re.DOTALL)
 
 
@@ -50,7 +52,7 @@ def run_wrapper(run: Context, call: Call) -> None:
             words = words[1:]
     if not words:
         call.io.stdout.write_unknown(call.index)
-        if call.name in {"sudo", "doas", "chroot", "unshare", "nsenter", "script"} and not coded:
+        if (call.name in _SHELLS and not coded) or (call.name == "systemd-run" and read.has("S", "shell")):
             default_shell(run, call)
         return
     io = call.io if wrapper.stdin else IO(Input(InputKind.NOTHING), call.io.stdout)
