@@ -17,10 +17,10 @@ from bastion import approvals
 from bastion.approvals import MAX_COMMAND, MAX_PENDING, MAX_REASON, digest
 from bastion.errors import AccessDenied, BastionError, ConfigError, NotFoundError, UnavailableError
 from bastion.model import Action, Identity, Verdict
-from bastion.store.base import ApprovalRow, ApprovalScope, ApprovalState, JournalEntry
+from bastion.store.base import ApprovalState, JournalEntry
 from bastion.store.memory import MemoryStore
 from bastion.store.opening import open_store
-from tests.bastion.desk import ALICE, BOB, CAROL, DAVE, START, Clock, Desk, desk, person, verdict
+from tests.bastion.desk import ALICE, BOB, CAROL, DAVE, START, Clock, Desk, desk, person
 
 
 @pytest.fixture
@@ -391,20 +391,3 @@ async def test_everyone_sees_their_own_part(counter: Desk) -> None:
     assert await seen(DAVE, may_approve=True) == {second.id}
     assert await seen(DAVE, may_approve=False) == set()
     assert await seen(person("alice", issuer="other"), may_approve=True) == set()
-
-
-async def test_an_approval_for_a_session_is_good_there_alone(counter: Desk) -> None:
-    async def asked(connection: str) -> ApprovalRow:
-        return await counter.approvals.submit(ALICE, "web-1", "deploy", "exec", b"x", verdict(), connection)
-
-    row = await asked("c1")
-    await counter.approvals.decide(
-        BOB, row.id, approve=True, reason="", lifetime=None, may_approve=True, scope=ApprovalScope.SESSION
-    )
-    for _ in range(2):
-        again = await asked("c1")
-        assert (again.id, again.state) == (row.id, ApprovalState.APPROVED)
-        assert await counter.approvals.use(row.digest, "c1") is not None
-    assert await counter.approvals.use(row.digest, "c2") is None
-    elsewhere = await asked("c2")
-    assert (elsewhere.id != row.id, elsewhere.state) == (True, ApprovalState.PENDING)
