@@ -118,6 +118,8 @@ def can_meet(first: Sequence[Item], second: Sequence[Item]) -> bool:
     """Whether some text matches both patterns."""
     if len(first) > MAX_SYMBOLS or len(second) > MAX_SYMBOLS:
         return True
+    if first and second and first[0] not in _LOOPS and second[0] not in _LOOPS and not _fits(first[0], second[0]):
+        return False
     places = _closure({0}, second)
     for item in first:
         if item in _LOOPS:

@@ -379,7 +379,7 @@ def _slashless(operand: OperandPattern) -> bool:
 
 def _forms(word: Word, command: Command) -> list[tuple[Item, ...]]:
     """Return the spellings of a word, and of what stands behind `=` in it, as in `of=/dev/sda`."""
-    forms = spellings(word, command.cwd)
+    forms = list(spellings(word, command.cwd))
     first = word.parts[0] if word.parts else ""
     if isinstance(first, str) and "=" in first:
         key, _, value = first.partition("=")

@@ -6,6 +6,7 @@ can be any text may hold `/..`, so everything before it counts as unknown too. S
 
 import itertools
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 from bastion.policy.fields import merge
 from bastion.policy.globs import Item, Symbol, word_symbols
@@ -16,7 +17,8 @@ MAX_SPELLINGS = 16
 _HOMES: tuple[tuple[Part, ...], ...] = (("/root",), ("/home/", Unknown(Hole.STAR, "*")))
 
 
-def spellings(word: Word, directories: Sequence[Word]) -> list[tuple[Item, ...]]:
+@lru_cache(maxsize=4096)
+def spellings(word: Word, directories: tuple[Word, ...]) -> Sequence[tuple[Item, ...]]:
     """Return what a word can mean as a path, relative ones read in each of the directories as well."""
     results: dict[tuple[Item, ...], None] = {}
     for place, parts in enumerate(itertools.islice(_located(word, directories), MAX_SPELLINGS)):
@@ -24,7 +26,7 @@ def spellings(word: Word, directories: Sequence[Word]) -> list[tuple[Item, ...]]
         as_written = place == 0 and bool(directories)
         for choice in _parent_choices(parts):
             results[_normalise(choice, as_written=as_written)] = None
-    return list(results)
+    return tuple(results)
 
 
 def _located(word: Word, directories: Sequence[Word]) -> Iterable[tuple[Part, ...]]:
