@@ -56,6 +56,11 @@ class Cover:
         self.carry = max(0, self._masked - stop) if self._replaced else 0
         self._glued = self._replaced and self._masked >= stop
 
+    @property
+    def goes_on(self) -> bool:
+        """Whether what follows may belong to a secret that was replaced."""
+        return bool(self._sinks)
+
     def unglue(self) -> None:
         """What went out last was no value."""
         self._glued = False

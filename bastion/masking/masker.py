@@ -8,6 +8,7 @@ from collections.abc import Callable
 from functools import lru_cache
 
 from bastion.config import MaskingConfig
+from bastion.masking.custom import CustomDetector, rows_of
 from bastion.masking.detectors import ROWS
 from bastion.masking.files import FileMasker
 from bastion.masking.finder import Finder
@@ -26,10 +27,20 @@ class MaskingPolicy:
     config: `[masking]`.
     key: the secret of pseudonyms; needed by the style `pseudonym` alone.
     engine: what `bastion.masking.engine.choose_engine` returned at start.
+    custom: detectors of the administrator's own.
+
+    Raises ConfigError where a detector or the style can't be had.
     """
 
-    def __init__(self, config: MaskingConfig, key: bytes | None = None, engine: str = "hyperscan") -> None:
-        self._finder = finder_for(config.detectors, engine) if config.detectors else None
+    def __init__(
+        self,
+        config: MaskingConfig,
+        key: bytes | None = None,
+        engine: str = "hyperscan",
+        custom: tuple[CustomDetector, ...] = (),
+    ) -> None:
+        wanted = bool(config.detectors or custom)
+        self._finder = finder_for(config.detectors, engine, custom) if wanted else None
         self._style = style_for(config.style, key)
 
     def masker(self, *, interactive: bool) -> StreamMasker | None:
@@ -54,6 +65,9 @@ def build_masker(
 
 
 @lru_cache(maxsize=16)
-def finder_for(detectors: tuple[str, ...], engine: str) -> Finder:
-    """Return the finder for these detectors, made once."""
-    return Finder([row for row in ROWS if row.kind in detectors], engine)
+def finder_for(detectors: tuple[str, ...], engine: str, custom: tuple[CustomDetector, ...] = ()) -> Finder:
+    """Return the finder for these detectors, made once. Raises ConfigError where one of the custom ones is refused."""
+    rows = [row for row in ROWS if row.kind in detectors]
+    for detector in custom:
+        rows += rows_of(detector, DETECTORS)
+    return Finder(rows, engine)

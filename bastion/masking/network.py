@@ -26,6 +26,7 @@ _MAC = re.compile(
 _CISCO = re.compile(
     rb"(?<![0-9A-Za-z])(?<![0-9A-Fa-f]\.)[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}(?![0-9A-Za-z])(?!\.[0-9A-Fa-f])"
 )
+_SHORT = re.compile(rb"(?=.*[0-9])[0-9A-Fa-f]{3,4}:|::ffff:|64:ff9b:", re.IGNORECASE)  # others are code: a::b, ::add
 _IPV6_LONGEST = 45
 _IPV6_RUN = re.compile(rb"[0-9A-Fa-f:.]{0,%d}" % (_IPV6_LONGEST + 1))
 
@@ -62,7 +63,7 @@ def _locate_ipv6(text: bytes, hit: int) -> Span | None:
     if len(address) > _IPV6_LONGEST or text[start - 1 : start].isalnum() or text[end : end + 1].isalnum():
         return None
     groups = address.count(b":")
-    if groups < 2 or (not is_text(text, start) and groups < 5):
+    if groups < 2 or (not is_text(text, start) and groups < 5) or (groups < 4 and _SHORT.match(address) is None):
         return None
     try:
         parsed = IPv6Address(address.decode("ascii"))
@@ -119,7 +120,18 @@ ROWS = (
             "<::ffff:192.0.2.128>",
             "from <2001:0db8:85a3:0000:0000:8a2e:0370:7334>,",
         ),
-        near_misses=("::1", "std::deque", "10:00:01", "::", "a::b::c", "1:2:3:4:5:6:7:8:9"),
+        near_misses=(
+            "::1",
+            "std::deque",
+            "10:00:01",
+            "::",
+            "a::b",
+            "::add(x)",
+            "A|::d",
+            "abc::def",
+            "a::b::c",
+            "1:2:3:4:5:6:7:8:9",
+        ),
     ),
     Row(
         name="mac",

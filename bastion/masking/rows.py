@@ -125,11 +125,11 @@ _HIGH = bytes(range(0x80, 0x100))
 def is_text(text: bytes, start: int) -> bool:
     """Return whether what stands before `start` looks like text rather than like compressed or random bytes.
 
-    Of the 32 bytes before, at most a quarter may be control characters or no UTF-8 (one more for a character cut at the
-    edge). A random byte is that with a probability of 0.58, so 32 random bytes pass about once in 10,000 times.
+    Of the 32 bytes before, at most an eighth may be control characters or no UTF-8 (one more for a character cut at the
+    edge). A random byte is that with a probability of 0.58, so 32 random bytes pass about once in 10 million times.
     """
     window = text[max(0, start - 32) : start]
     if len(window.translate(None, _CONTROL + _HIGH)) == len(window):
         return True
     bad = len(window) - len(window.translate(None, _CONTROL)) + window.decode("utf-8", "replace").count("\ufffd")
-    return bad * 4 <= len(window) + 4
+    return bad * 8 <= len(window) + 8

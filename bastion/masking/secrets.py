@@ -244,7 +244,7 @@ def _locate_value(text: bytes, hit: int) -> Span | None:
 
 def _locate_url(text: bytes, hit: int) -> Span | None:
     found = [url for url in _URL.finditer(text, max(0, hit - _URL_REACH), hit) if url.end() == hit]
-    return found[0].span(1) if found else None
+    return found[0].span(1) if found and found[0][1][:1] != b"[" else None  # not what replaces one
 
 
 def _locate_private(text: bytes, hit: int) -> Span | None:

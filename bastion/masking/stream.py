@@ -143,7 +143,7 @@ class StreamMasker:
             writer = PlainWriter(self._raw, self._before)
         self._cover.lay(writer, text, len(self._context), stop, found)
         if not self._cover.carry:
-            writer.finish(final=final)
+            writer.finish(final=final, goes_on=self._cover.goes_on)
         self._raw, self._before = writer.rest()
         self._remember(text, stop, live)
         return b"".join(writer.out)

@@ -37,7 +37,7 @@ class PlainWriter:
         self.out.append(stars)
         self.position = max(self.position, until)
 
-    def finish(self, *, final: bool) -> None:
+    def finish(self, *, final: bool, goes_on: bool) -> None:
         """Nothing but text is here."""
 
     def rest(self) -> tuple[bytes, Before]:
@@ -142,11 +142,16 @@ class Writer:
             self._index += 1
         self.position = max(self.position, until)
 
-    def finish(self, *, final: bool) -> None:
-        """Put out what shows nothing and follows the text put out so far, up to where the next value might matter."""
+    def finish(self, *, final: bool, goes_on: bool) -> None:
+        """Put out what shows nothing and follows the text put out so far, up to where the next value might matter.
+
+        `goes_on` is whether the value before may go on; what is hidden inside a value then has to wait.
+        """
         while self._index < len(self._pieces):
             piece = self._pieces[self._index]
-            if piece[4] or piece[1] > self.position or (not final and self._may_begin(piece)):
+            if piece[4] or piece[1] > self.position:
+                return
+            if not final and (self._may_begin(piece) or (goes_on and piece[0] in {Kind.STRUCK, Kind.NUL})):
                 return
             self._pass(piece, hidden=False, keep_length=False)
 
