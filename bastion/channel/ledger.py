@@ -110,6 +110,11 @@ class Ledger:
         """Have something written down soon, at the latest before the books are closed. Raises UnavailableError."""
         self._events.add(self._event(kind, **facts))
 
+    def line(self, command: bytes, verdict: Verdict) -> None:
+        """Have written down soon what the rules said of a line that was typed. Raises UnavailableError."""
+        facts = {"action": str(verdict.action), "rule": verdict.rule, "reason": verdict.reason}
+        self.note(EventType.COMMAND_VERDICT, {"command": command.decode("utf-8", "backslashreplace"), **facts})
+
     async def open(self, verdict: Verdict | None) -> None:
         """Write down, once and before anything reaches the target, that the channel opens and what the rules said."""
         if self._opened:

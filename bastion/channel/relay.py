@@ -12,19 +12,22 @@ from typing import Any, Protocol
 
 import asyncssh
 
+from bastion.channel.failures import explain, failed_status, unexpected
 from bastion.channel.gate import Gate
 from bastion.channel.ledger import Ledger
+from bastion.channel.lines import LineGate
 from bastion.channel.requests import ChannelRequest
 from bastion.channel.services import Services
 from bastion.channel.target import open_target
-from bastion.errors import BastionError, TargetUnreachable, UnavailableError
+from bastion.errors import BastionError, TargetUnreachable
 from bastion.inspectors.actions import (
     Action,
+    Allowed,
     Ask,
+    AskLine,
     Decision,
     End,
     Exit,
-    ExitStatus,
     Journal,
     Open,
     Read,
@@ -37,7 +40,8 @@ from bastion.inspectors.actions import (
 from bastion.inspectors.base import ChannelPipeline
 from bastion.inspectors.messages import visible
 from bastion.model import Action as RuleAction
-from bastion.model import Grant, Stream, Verdict
+from bastion.model import Grant, Stream, Verdict, strictest
+from bastion.protocols.base import Line
 from bastion.target.pool import TargetPool
 from recorder.errors import RecordingError
 
@@ -86,6 +90,7 @@ class Relay:
         self._pool = pool
         self._client = client
         self._gate = Gate(services, grant, request, ledger.connection)
+        self._lines = LineGate(services, grant, request)
         self._loop = asyncio.get_running_loop()
         self._target: asyncssh.SSHClientChannel[bytes] | None = None
         self._early: list[bytes | None] = []  # for the target, while it is not up; None is EOF
@@ -93,6 +98,7 @@ class Relay:
         self._exit: tuple[str | None, tuple[bool, str, str] | None] = (None, None)
         self._verdict = RuleAction.ALLOW
         self._traffic = [0, 0]
+        self._enough: set[str] = set()
         self._wake: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._finishing = False
@@ -116,7 +122,7 @@ class Relay:
         if self._target is None:
             self._early_size += len(data)
             if self._early_size > EARLY_LIMIT:
-                self._client.read(False)
+                self._read("target", False)
         self._receive(Stream.STDIN, data)
 
     def client_eof(self) -> None:
@@ -133,6 +139,7 @@ class Relay:
 
         def resize() -> None:
             self._ledger.resize(columns, rows)
+            self._pipeline.resize(columns, rows)
             if self._target is not None:
                 self._target.change_terminal_size(columns, rows, width, height)
 
@@ -141,7 +148,7 @@ class Relay:
     def client_signal(self, name: str) -> None:
         """The client sent a signal (RFC 4254 section 6.9)."""
         if self._pipeline.holding:
-            self._spawn(self._withdraw())
+            self._spawn(self._gate.withdraw())
         elif self._target is not None:
             self._target.send_signal(name)
 
@@ -187,7 +194,7 @@ class Relay:
 
     def target_congested(self, congested: bool) -> None:
         """The target does, or does no longer, take bytes as fast as they come."""
-        self._client.read(not congested)
+        self._read("target", not congested)
 
     def tell(self, text: str) -> None:
         """Show the user a line."""
@@ -233,16 +240,18 @@ class Relay:
                     self._wake_at(time)
                 case Ask(command):
                     self._spawn(self._decide(command))
+                case AskLine(line):
+                    self._spawn(self._decide_line(line))
                 case Settle(command, verdict):
                     self._spawn(self._settle(command, verdict))
                 case Journal(kind, facts):
                     self._ledger.note(kind, facts)
                 case Read(reading):
-                    self._client.read(reading)
+                    self._read("pipeline", reading)
                 case Open():
                     self._spawn(self._open())
                 case Withdraw():
-                    self._spawn(self._withdraw())
+                    self._spawn(self._gate.withdraw())
                 case Exit(status):
                     self._exit = (str(int(status)), None)
                     self._finish()
@@ -254,6 +263,11 @@ class Relay:
             self._target.write_eof()
         elif not self._target.is_closing():
             self._target.write(data)
+
+    def _read(self, whose: str, reading: bool) -> None:
+        """Read from the client while neither the target nor the pipeline has enough."""
+        (self._enough.discard if reading else self._enough.add)(whose)
+        self._client.read(not self._enough)
 
     def _send_eof(self) -> None:
         if not self._finishing:
@@ -276,6 +290,17 @@ class Relay:
         await self._ledger.open(verdict)
         await self._settle(command, verdict)
 
+    async def _decide_line(self, line: Line) -> None:
+        ruled = await self._lines.judge(line)
+        self._verdict = strictest((self._verdict, ruled.verdict.action))
+        if ruled.verdict.action is not RuleAction.ALLOW:
+            self._ledger.line(ruled.command, ruled.verdict)
+        decision = await self._gate.settle(ruled.command, ruled.verdict, self._resolve)
+        if isinstance(decision, Allowed):
+            self._lines.passed(line, ruled)
+            decision = Allowed(more=ruled.more)
+        self._resolve(decision)
+
     async def _settle(self, command: bytes, verdict: Verdict) -> None:
         decision = await self._gate.settle(command, verdict, self._resolve)
         self._resolve(decision)
@@ -283,9 +308,6 @@ class Relay:
     def _resolve(self, decision: Decision) -> None:
         if not self._finishing:
             self._perform(self._pipeline.resolve(decision, self._loop.time()))
-
-    async def _withdraw(self) -> None:
-        await self._gate.withdraw()
 
     async def _open(self) -> None:
         await self._ledger.open(None)
@@ -303,9 +325,9 @@ class Relay:
         early, self._early = self._early, []
         for data in early:
             self._to_target(data)
-        self._client.read(True)
+        self._read("target", True)
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+    def _spawn(self, work: Coroutine[Any, Any, object]) -> None:
         async def guarded() -> None:
             try:
                 await work
@@ -322,9 +344,9 @@ class Relay:
         """End the channel with a line for the user; what went wrong is logged and journalled."""
         if self._finishing:
             return
-        text, detail = _explain(error)
-        log.warning("session %s fails closed: %s", self._ledger.session_id, detail, exc_info=_unexpected(error))
-        self._exit = (str(int(_failed_status(error))), None)
+        text, detail = explain(error)
+        log.warning("session %s fails closed: %s", self._ledger.session_id, detail, exc_info=unexpected(error))
+        self._exit = (str(int(failed_status(error))), None)
         try:
             actions = self._pipeline.note(f"bastion: {text}")
             if isinstance(error, RecordingError):  # nothing can be saved any more, but the user is told why
@@ -374,26 +396,5 @@ class Relay:
                 self._client.exit(status, signal)
 
 
-_closing: set[asyncio.Task[None]] = (
-    set()
-)  # tasks that outlive their channel; the loop itself keeps only weak references
-
-
-def _explain(error: Exception) -> tuple[str, str]:
-    """Return what the user may read of an error, and what the log gets."""
-    if isinstance(error, BastionError):
-        return str(error), error.log
-    if isinstance(error, RecordingError):
-        return "this session can't be recorded any more, so it ends here; ask an administrator", str(error)
-    return "internal error, so this session ends here; the server's log has the details", repr(error)
-
-
-def _failed_status(error: Exception) -> ExitStatus:
-    """A target that does not answer looks as it does to plain ssh; what the bastion lacks now may be back soon."""
-    if isinstance(error, UnavailableError) and not isinstance(error, TargetUnreachable):
-        return ExitStatus.TRY_AGAIN
-    return ExitStatus.FAILED
-
-
-def _unexpected(error: Exception) -> bool:
-    return not isinstance(error, BastionError | RecordingError)
+# Tasks that outlive their channel; the loop itself keeps only weak references
+_closing: set[asyncio.Task[None]] = set()

@@ -10,6 +10,7 @@ from enum import Enum
 from bastion.audit import EventType
 from bastion.model import Stream, Verdict
 from bastion.policy.copying import Copy
+from bastion.protocols.base import Line
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,13 @@ class Ask:
     """Find out what the rules, and a person where they say so, decide on exactly these bytes; then `resolve`."""
 
     command: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class AskLine:
+    """Find out what the rules, and a person where they say so, decide on a line typed in mid-stream; then `resolve`."""
+
+    line: Line
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,14 +97,18 @@ class Exit:
     status: int
 
 
-Action = Save | Send | End | Ask | Settle | Journal | Read | Open | WakeAt | Withdraw | Exit
+Action = Save | Send | End | Ask | AskLine | Settle | Journal | Read | Open | WakeAt | Withdraw | Exit
 
 
 @dataclass(frozen=True, slots=True)
 class Allowed:
-    """Decision: the command may run, by rule or by an approval. `copy` is set where it does nothing but copy files."""
+    """Decision: the command may run, by rule or by an approval.
+
+    `copy` is set where it does nothing but copy files; `more` where it is a line, and the command goes on in the next.
+    """
 
     copy: Copy | None = None
+    more: bool = False
 
 
 @dataclass(frozen=True, slots=True)

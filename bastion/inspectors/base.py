@@ -34,5 +34,8 @@ class ChannelPipeline(Protocol):
     def finish(self, now: float) -> list[Action]:
         """Flush everything: the channel is over."""
 
+    def resize(self, columns: int, rows: int) -> None:
+        """Take the terminal's new size."""
+
     def masked(self) -> dict[str, int]:
         """Return how many values were masked for the client, by type."""

@@ -1,7 +1,8 @@
 """The order in which everything happens to a channel's bytes: codec, policy, mask, record, send.
 
-A plain object: bytes and a time go in, a list of actions comes out. It opens nothing and waits for nothing; while a
-command is held, what the client sends after it is kept here, and the relay stops reading from the client.
+A plain object: bytes and a time go in, a list of actions comes out. It opens nothing and waits for nothing. While the
+command a channel was opened for is held, what the client sends after it is kept here; a line held in mid-stream is
+kept by its codec, output goes on meanwhile, and the client is read until the codec is full.
 """
 
 from enum import Enum, auto
@@ -11,10 +12,12 @@ from bastion.inspectors.actions import (
     Action,
     Allowed,
     Ask,
+    AskLine,
     Decision,
     End,
     Exit,
     Open,
+    Read,
     Save,
     Send,
     Waiting,
@@ -24,7 +27,7 @@ from bastion.inspectors.actions import (
 from bastion.inspectors.mask import Masking
 from bastion.inspectors.messages import STATUS, Worded, wording
 from bastion.model import Stream
-from bastion.protocols.base import Codec, Command, Data, Event
+from bastion.protocols.base import Codec, Command, Data, Event, HoldingCodec, Line, Pause
 
 INTERRUPT = b"\x03"
 
@@ -47,8 +50,13 @@ class Pipeline:
     record_input: whether STDIN is saved; a terminal's is not, since its echo is and typed passwords must not be.
     """
 
-    def __init__(self, codec: Codec, masking: Masking, *, terminal: bool, record_input: bool) -> None:
+    def __init__(self, codec: Codec | HoldingCodec, masking: Masking, *, terminal: bool, record_input: bool) -> None:
         self._codec = codec
+        self._holding: HoldingCodec | None = codec if isinstance(codec, HoldingCodec) else None
+        self._asked = False  # a line waits in mid-stream
+        self._full = False
+        self._ending = False  # the client's EOF waits until all input has gone on
+        self._pause: float | None = None
         self._masking = masking
         self._terminal = terminal
         self._record_input = record_input
@@ -57,8 +65,8 @@ class Pipeline:
 
     @property
     def holding(self) -> bool:
-        """Whether a command waits for a decision; the client should not be read meanwhile."""
-        return self._state is _State.HELD
+        """Whether a command waits for a decision."""
+        return self._state is _State.HELD or self._asked
 
     def start(self, now: float) -> list[Action]:
         """Begin: ask about the command the channel was opened for, or open the target's side."""
@@ -85,7 +93,10 @@ class Pipeline:
                 return [Withdraw()]
             self._kept.append(Data(stream, data))
             return []
-        return self._pass(self._codec.feed(stream, data), now)
+        actions = self._pass(self._codec.feed(stream, data), now)
+        if self._asked and stream is Stream.STDIN and self._terminal and INTERRUPT in data:
+            actions.append(Withdraw())
+        return actions
 
     def close(self, stream: Stream, now: float) -> list[Action]:
         """Take the end of a stream: EOF of the client (STDIN) or of the target (STDOUT and STDERR)."""
@@ -94,10 +105,15 @@ class Pipeline:
         if stream is Stream.STDIN and self._state is not _State.OPEN:
             self._kept.append(End(stream))
             return []
+        if stream is Stream.STDIN and self._holding is not None:
+            self._ending = True
+            return self._pass(self._codec.end(stream), now)
         return self._end(stream, now)
 
     def resolve(self, decision: Decision, now: float) -> list[Action]:
-        """Take what was decided on the held command."""
+        """Take what was decided on the held command or line."""
+        if self._asked:
+            return self._resolve_line(decision, now)
         self._expect(_State.HELD)
         if isinstance(decision, Allowed):
             self._state = _State.OPEN
@@ -105,7 +121,9 @@ class Pipeline:
             actions: list[Action] = [Open()]
             for event in kept:
                 if isinstance(event, End):
-                    actions += self._end(event.stream, now)
+                    actions += self.close(event.stream, now)
+                elif isinstance(event, Data) and self._holding is not None:
+                    actions += self._pass(self._codec.feed(event.stream, event.raw), now)
                 else:
                     actions += self._pass([event], now)
             return actions
@@ -116,14 +134,33 @@ class Pipeline:
         self._kept.clear()
         return [*actions, Exit(STATUS[type(decision)])]
 
+    def _resolve_line(self, decision: Decision, now: float) -> list[Action]:
+        assert self._holding is not None
+        if isinstance(decision, Allowed):
+            self._asked = False
+            return self._pass(self._holding.decided(allowed=True, more=decision.more), now)
+        said = self._say(decision)
+        if isinstance(decision, Waiting):  # who gave up before it was said is heard too
+            return [*said, *([Withdraw()] if self._holding.interrupted() else [])]
+        self._asked = False
+        return [*said, *self._pass(self._holding.decided(allowed=False, more=False), now)]
+
+    def resize(self, columns: int, rows: int) -> None:
+        """Take the terminal's new size."""
+        if self._holding is not None:
+            self._holding.resize(columns, rows)
+
     def wake(self, now: float) -> list[Action]:
-        """Release what maskers may release after a pause."""
+        """Release what maskers may release after a pause, and tell the codec of one it waits for."""
         actions: list[Action] = []
+        if self._holding is not None and self._pause is not None and self._pause <= now:
+            self._pause = None
+            actions += self._pass(self._holding.quiet(), now)
         for stream, data in self._masking.wake(now):
             actions.append(Save(stream, data))
             if not self._masking.passes(stream):  # else it was sent at once
                 actions.append(Send(stream, data))
-        return self._with_wake(actions)
+        return self._with_wake(actions, now)
 
     def note(self, text: str) -> list[Action]:
         """Tell the client a line of the bastion's own."""
@@ -160,6 +197,13 @@ class Pipeline:
         for event in events:
             if isinstance(event, Command):
                 raise LocalProtocolError("a codec named a command in mid-stream, which this pipeline does not hold")
+            if isinstance(event, Pause):
+                self._pause = now + event.seconds
+                continue
+            if isinstance(event, Line):
+                self._asked, self._pause = True, None
+                actions.append(AskLine(event))
+                continue
             stream, raw = event.stream, event.raw
             if stream is Stream.STDIN:
                 self._masking.typed(raw)
@@ -172,11 +216,18 @@ class Pipeline:
                 actions.append(Save(stream, masked))
             if going:
                 actions.append(Send(stream, going))
-        return self._with_wake(actions)
+        return self._with_wake(actions, now)
 
-    def _with_wake(self, actions: list[Action]) -> list[Action]:
-        if (due := self._masking.next_wake()) is not None:
-            actions.append(WakeAt(due))
+    def _with_wake(self, actions: list[Action], now: float) -> list[Action]:
+        if self._ending and self._holding is not None and self._holding.drained:
+            self._ending = False
+            actions += self._end(Stream.STDIN, now)
+        if self._holding is not None and self._holding.full is not self._full:
+            self._full = not self._full
+            actions.append(Read(not self._full))
+        dues = [due for due in (self._masking.next_wake(), self._pause) if due is not None]
+        if dues:
+            actions.append(WakeAt(min(dues)))
         return actions
 
     def _expect(self, state: _State) -> None:

@@ -87,6 +87,10 @@ class SwitchingPipeline:
         """Flush everything."""
         return self._current.finish(now)
 
+    def resize(self, columns: int, rows: int) -> None:
+        """Take the terminal's new size."""
+        self._current.resize(columns, rows)
+
     def masked(self) -> dict[str, int]:
         """Return how many values were masked for the client, by type."""
         return self._current.masked()

@@ -172,6 +172,9 @@ class TransferPipeline:
         self._state = _State.ENDED
         return actions
 
+    def resize(self, columns: int, rows: int) -> None:
+        """Do nothing: files have no terminal."""
+
     def masked(self) -> dict[str, int]:
         """Return how many values were masked for the client, by type."""
         totals = self._masking.counts()

@@ -43,7 +43,7 @@ class Line:
     `screen` is the line as the screen shows it, `others` what else the screen may mean, `typed` the line as the keys
     make it (each without its end); None is unknown. `prompt` is the text before it. `doubts` are reasons why this is
     not certain, one line each for people. `echo` is false where typed text does not show: then it may be a secret.
-    `interrupted` says that the client sent Ctrl-C since the line before.
+    `interrupted` says that the client sent Ctrl-C since the line before, `familiar` that the prompt was seen before.
     """
 
     raw: bytes
@@ -55,11 +55,12 @@ class Line:
     doubts: tuple[str, ...] = ()
     echo: bool = True
     interrupted: bool = False
+    familiar: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """Call `HoldingCodec.quiet` once this many seconds have passed without bytes of either side."""
+    """Call `HoldingCodec.quiet` once this many seconds have passed; a later one takes its place."""
 
     seconds: float
 
@@ -90,6 +91,10 @@ class HoldingCodec(Codec, Protocol):
     @property
     def full(self) -> bool:
         """Whether so much input is kept that the client should not be read."""
+
+    @property
+    def drained(self) -> bool:
+        """Whether all input that came has gone on."""
 
     def decided(self, *, allowed: bool, more: bool) -> list[Event]:
         """Take what became of the line; `more` says that it is only the beginning of a command."""

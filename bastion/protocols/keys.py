@@ -115,13 +115,9 @@ class Keys:
                 return place, Stop.PASTE
         return place, None
 
-    def passed(self, byte: int) -> None:
-        """Take a byte that was a stop and went on after all, without the line being over."""
-        if self._state is _State.PASTE and byte in b"\r\n":
-            self._edit(lambda line: line.insert("\n"))
-        else:
-            self._lose()
-            self._state = _State.GROUND if self._state is not _State.PASTE else _State.PASTE
+    def lose(self) -> None:
+        """Take that what stands in the line is not known any more."""
+        self._lose()
 
     def accepted(self) -> None:
         """Take that the line was run: a new one begins."""

@@ -108,9 +108,10 @@ class Picture(TerminalScreen):
             cells = self._cells(place)[: end.column if end is not None and end.row == place else None]
             text = "".join(cells[mark.column if place == mark.row else 0 :])
             wraps = row in self._rows.wrapped
-            lines[-1] += _unpadded(text, self._cells(place + 1)[0]) if wraps else text.rstrip()
+            lines[-1] += _unpadded(text, self._cells(place + 1)[0]) if wraps else text
             if not wraps:
                 lines.append("")
+        lines = [line.rstrip() for line in lines]
         while len(lines) > 1 and not lines[-1]:
             lines.pop()
         return lines

@@ -24,17 +24,19 @@ _PATIENCE = 4  # such pauses until typed text without an echo is taken for one t
 _EVALUATIONS = 64  # looks at the screen until a line is taken as it is, whatever goes on
 _SETTLE = 0.15  # for a prompt after a line was run, before input that came with it goes on
 _PROMPT_DRAWN = 0.02
+_DRIVER_ERASES = b"\x08 \x08"
 _CLEARED = 0.25
 _PASTE_PATIENCE = 2.0
 _BURST_LINES = 20
 _BURST_MAX = 32 * 1024
-_ERASURE = re.compile(rb"\x1b\[[0-9;]*[A-Za-z]|[\x07\x08\r ]|\^E")
+_ERASURE = re.compile(rb"\x1b\[[0-9;]*[A-Za-z]|[\x07\x08\r\n ]|\^E")
 
 INTERRUPT = b"\x03"
 NO_ECHO = "what was typed does not show"
 DIFFER = "the screen and the keys differ"
 ODD_KEY = "a key that some shells run lines with, among other things"
 UNSEEN = "neither the screen nor the keys tell"
+KEYS = "keys whose meaning depends on who reads them"
 LONG_PASTE = "a paste too long to be read"
 
 
@@ -88,11 +90,17 @@ class TerminalCodec:
         self._told = False
         self._rest = _Rest.NONE
         self._swallowed = b""
+        self._taken = ""
 
     @property
     def full(self) -> bool:
         """Whether so much input is kept that the client should not be read."""
         return len(self._queue) >= QUEUE_MAX and self._phase is not _Phase.PASTING
+
+    @property
+    def drained(self) -> bool:
+        """Whether all input that came has gone on."""
+        return not self._queue and self._phase is _Phase.FREE
 
     def start(self) -> list[Event]:
         """Return the command the channel was opened for, if there is one."""
@@ -139,7 +147,7 @@ class TerminalCodec:
             return [Data(Stream.STDIN, line.raw), *self._run(line.raw)]
         if INTERRUPT in self._queue:
             del self._queue[: self._queue.rindex(INTERRUPT) + 1]
-        return self._take_away(line.place)
+        return self._take_away(line)
 
     def quiet(self) -> list[Event]:
         """Nothing came for as long as was asked for."""
@@ -148,7 +156,7 @@ class TerminalCodec:
                 self._silences += 1
                 return self._look(final=self._watcher.echoed or self._silences >= _PATIENCE)
             case _Phase.CLEARING:
-                return self._not_cleared() if not self._watcher.empty() else self._cleared()
+                return self._cleared() if self._is_cleared() else self._not_cleared()
             case _Phase.SETTLING:
                 return self._go_on()
             case _Phase.PASTING:
@@ -164,7 +172,7 @@ class TerminalCodec:
             self._keys.prompted()
         if self._phase is _Phase.CLEARING:
             self._swallowed += data
-            if self._watcher.empty():
+            if self._is_cleared():
                 return self._cleared()
             return self._not_cleared() if len(self._swallowed) > QUEUE_MAX else []
         events: list[Event] = [Data(stream, data)]
@@ -252,6 +260,8 @@ class TerminalCodec:
         echo = self._watcher.echoed or typed == "" or shown.text not in (None, "")
         if shown.text is None and typed is None:
             doubts.append(UNSEEN)
+        elif typed is None and not self._watcher.editor:
+            doubts.append(KEYS)
         elif not echo:
             doubts.append(NO_ECHO)
         elif shown.text is not None and typed is not None and not same(shown.text, typed):
@@ -268,7 +278,18 @@ class TerminalCodec:
         if self._stop is Stop.ODD:
             doubts = (*doubts, ODD_KEY)
         interrupted, self._keys.interrupted = self._keys.interrupted, False
-        return Line(raw or self._held, place, shown.text, typed, shown.others, shown.prompt, doubts, echo, interrupted)
+        return Line(
+            raw or self._held,
+            place,
+            shown.text,
+            typed,
+            shown.others,
+            shown.prompt,
+            doubts,
+            echo,
+            interrupted,
+            watcher.at_known_prompt,
+        )
 
     def _ask(self, line: Line) -> list[Event]:
         self._line, self._phase = line, _Phase.ASKED
@@ -290,12 +311,15 @@ class TerminalCodec:
         self._phase = _Phase.FREE
         return self._pump()
 
-    def _take_away(self, place: Place) -> list[Event]:
+    def _take_away(self, line: Line) -> list[Event]:
         """Have the target forget the line."""
-        simple = place in (Place.PROMPT, Place.PROGRAM) and not self._more and self._stop is Stop.ACCEPT
+        simple = line.place in (Place.PROMPT, Place.PROGRAM) and not self._more and self._stop is Stop.ACCEPT
         if not simple or self._watcher.released:
             return self._interrupt()
-        self._phase, self._swallowed = _Phase.CLEARING, b""
+        return self._clear(line.screen or line.typed or "")
+
+    def _clear(self, text: str) -> list[Event]:
+        self._phase, self._swallowed, self._taken = _Phase.CLEARING, b"", text
         kill = b"\x05\x15" if self._watcher.editor else self._window.kill  # to the end of the line first
         return [Data(Stream.STDIN, kill), Pause(_CLEARED)]
 
@@ -304,8 +328,9 @@ class TerminalCodec:
         swallowed, self._swallowed = self._swallowed, b""
         prompt = self._watcher.again()
         self._keys.accepted()
-        rest = _ERASURE.sub(b"", swallowed)
-        kept = b"" if rest in prompt else swallowed
+        # Editors may show the line once more before they erase it; anything else came from elsewhere and is shown.
+        rest, own = _ERASURE.sub(b"", swallowed), _ERASURE.sub(b"", prompt + self._taken.encode())
+        kept = b"" if rest in own else swallowed
         return [Data(Stream.STDOUT, kept + prompt), *self._go_on()]
 
     def _not_cleared(self) -> list[Event]:
@@ -314,8 +339,19 @@ class TerminalCodec:
         shown: list[Event] = [Data(Stream.STDOUT, swallowed)] if swallowed else []
         if self._watcher.editor:
             return [*shown, *self._interrupt()]
-        self._keys.accepted()
+        self._keys.lose()
         return [*shown, *self._go_on()]
+
+    def _is_cleared(self) -> bool:
+        """Whether the line is gone. The terminal's driver can't erase it from the screen beyond its last row."""
+        if self._watcher.empty():
+            return True
+        erased = self._swallowed.count(_DRIVER_ERASES)
+        return (
+            not self._watcher.editor
+            and self._swallowed == erased * _DRIVER_ERASES
+            and erased >= len(self._taken.split("\n")[-1].rstrip())
+        )
 
     def _interrupt(self) -> list[Event]:
         self._more = False
@@ -369,6 +405,8 @@ class TerminalCodec:
                 self._watcher.end()
             return [*events, *self._go_on()]
         self._keys.drop_paste()
+        if not self._watcher.editor:  # the beginning of the paste is part of the line there
+            return self._clear("")
         line = self._keys.whole.text or ""
         shown = Data(Stream.STDOUT, self._watcher.prompt_bytes + line.encode())
         return [Data(Stream.STDIN, PASTE_END), shown, *self._go_on()]

@@ -54,6 +54,7 @@ class Watcher:
     def __init__(self, columns: int, rows: int) -> None:
         self.editor = False  # bracketed paste is on: a line editor reads keys
         self.full = False  # the alternate screen is on
+        self._editor_seen = False
         self.released = False  # a line was run, and no sign of it came yet
         self._size = (columns or 80, rows or 24)
         self._tail = bytearray()
@@ -100,6 +101,7 @@ class Watcher:
             place = end
             if _BRACKETED in modes:
                 self.editor = on
+                self._editor_seen = True
                 prompted, ran = prompted or on, ran or not on
             if modes & _ALTERNATE:
                 self.full = on
@@ -131,7 +133,7 @@ class Watcher:
 
     def ran_line(self, *, prefills: bool) -> None:
         """A line was given to the shell; `prefills`: by a key that puts another line in."""
-        if self._mark is not None and (self.editor or not self._last_prompt):
+        if self._mark is not None and (self.editor or (self.echoed and not self._editor_seen)):
             self._last_prompt = self._prompt
         self._prefilled = prefills
         if self.editor:

@@ -15,6 +15,7 @@ import asyncssh
 from bastion import environment
 from bastion.audit import Event, EventType
 from bastion.channel.client import ClientSession
+from bastion.channel.codecs import codec_for
 from bastion.channel.ledger import Ledger, Origin
 from bastion.channel.masks import build_masking
 from bastion.channel.relay import Relay
@@ -26,10 +27,7 @@ from bastion.inspectors.base import ChannelPipeline
 from bastion.inspectors.messages import visible
 from bastion.inspectors.pipeline import Pipeline
 from bastion.inspectors.switch import SwitchingPipeline
-from bastion.model import Action, ChannelKind, Grant, Identity
-from bastion.protocols.base import Codec
-from bastion.protocols.exec import ExecCodec
-from bastion.protocols.shell import ShellCodec
+from bastion.model import ChannelKind, Grant, Identity
 from bastion.target.pool import TargetPool
 
 log = logging.getLogger(__name__)
@@ -153,23 +151,10 @@ def pipeline_for(ruling: Ruling, grant: Grant, request: ChannelRequest) -> Chann
         return sftp_pipeline(ruling, grant, request)
     terminal = request.terminal is not None
     masking = build_masking(ruling, grant, terminal=terminal)
-    plain = Pipeline(codec_for(request, grant), masking, terminal=terminal, record_input=not terminal)
+    plain = Pipeline(codec_for(ruling, grant, request), masking, terminal=terminal, record_input=not terminal)
     if request.kind is not ChannelKind.EXEC or terminal:
         return plain
     return SwitchingPipeline(plain, lambda copy: copy_pipeline(ruling, grant, request, copy), request.command)
-
-
-def codec_for(request: ChannelRequest, grant: Grant) -> Codec:
-    """Return the codec that reads such a channel."""
-    terminal = request.terminal is not None
-    if request.kind is ChannelKind.EXEC:
-        return ExecCodec(request.command, terminal=terminal)
-    if request.kind is ChannelKind.SHELL and grant.default is Action.ALLOW:
-        return ShellCodec(terminal=terminal)
-    if request.kind is ChannelKind.SHELL:
-        # What is typed can't be held yet, so where not everything may run, the shell as a whole is asked about.
-        return ExecCodec(b"", terminal=terminal)
-    raise AccessDenied(f"the bastion does not relay {request.kind} channels")
 
 
 def _allowed(request: ChannelRequest, grant: Grant) -> ChannelRequest:

@@ -1,0 +1,113 @@
+"""Deciding on lines that are typed in mid-stream: what each may stand for, what the rules say of it, the strictest.
+
+The plain part is `bastion.inspectors.lines`; here texts are understood, which takes a process, and the rules asked.
+"""
+
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from bastion.channel.requests import ChannelRequest
+from bastion.channel.services import Services
+from bastion.inspectors.lines import NOT_SHOWN, Lines, Plan, Reading, definitions, with_doubts
+from bastion.model import Action, Grant, ShellGate, Verdict
+from bastion.policy.rules import BY_DEFAULT, CommandContext
+from bastion.policy.understanding import Understanding
+from bastion.protocols.base import Line
+
+STRICT = "strict"
+"""The name verdicts give as their rule where a strict shell asks by itself."""
+
+NOTHING = Understanding("")
+_ORDER = (Action.ALLOW, Action.APPROVE, Action.DENY)
+
+
+@dataclass(frozen=True, slots=True)
+class Ruled:
+    """What the rules say of a line: `command` are the bytes people are asked about; `more`, it is only a beginning."""
+
+    verdict: Verdict
+    command: bytes
+    more: bool
+    reading: Reading | None
+    understanding: Understanding | None
+
+
+def gates(grant: Grant) -> ShellGate:
+    """Return how well lines are held: where not everything may run, at least strictly."""
+    weak = grant.shell is ShellGate.MISTAKES
+    return ShellGate.STRICT if weak and grant.default is not Action.ALLOW else grant.shell
+
+
+class LineGate:
+    """Decides the lines of one channel, with the rules in force when the channel began."""
+
+    def __init__(self, services: Services, grant: Grant, request: ChannelRequest) -> None:
+        self._reader = services.reader
+        self._rules = services.ruling.rules
+        self._grant = grant
+        target = services.ruling.target(grant.target)
+        self._context = CommandContext(grant.identity, target, grant.login, request.kind)
+        self._strict = gates(grant) is not ShellGate.MISTAKES
+        self._lines = Lines(strict=self._strict)
+        self._number = 0
+        self._nonce = secrets.token_hex(4)
+
+    async def judge(self, line: Line) -> Ruled:
+        """Return what the rules say of a line."""
+        plan = self._lines.plan(line)
+        if not plan.readings and not plan.doubts:
+            return Ruled(Verdict(Action.ALLOW), b"", more=False, reading=None, understanding=None)
+        self._number += 1
+        first: Ruled | None = None
+        verdicts = []
+        for reading in plan.readings:
+            understanding, more = await self._understand(reading)
+            verdicts.append(self._verdict(reading, understanding, plan, more=more))
+            verdicts += [
+                self._verdict(Reading(text, firm=False), await self._reader.understand(text.encode(), cwd=()), plan)
+                for text in definitions(understanding)
+            ]
+            if first is None:
+                first = Ruled(verdicts[0], b"", more, reading, understanding)
+        if first is None:
+            first = Ruled(self._verdict(Reading(""), NOTHING, plan), b"", more=False, reading=None, understanding=None)
+            verdicts.append(first.verdict)
+        return replace(first, verdict=_strictest(verdicts), command=self._command(plan))
+
+    def passed(self, line: Line, ruled: Ruled) -> None:
+        """Take that a line went on."""
+        self._lines.passed(line, ruled.reading, ruled.understanding, more=ruled.more)
+
+    async def _understand(self, reading: Reading) -> tuple[Understanding, bool]:
+        known = self._lines.understood(reading)
+        understanding = known or await self._reader.understand(reading.text.encode("utf-8", "surrogateescape"), cwd=())
+        return understanding, known is None and self._lines.continues(understanding)
+
+    def _verdict(self, reading: Reading, understanding: Understanding, plan: Plan, *, more: bool = False) -> Verdict:
+        """Return what the rules say of one text; a strict shell asks about what they let pass without knowing it."""
+        if more or not reading.firm:
+            understanding = replace(understanding, opaque=())
+        understanding = with_doubts(understanding, plan.doubts)
+        raw, default = reading.text.encode("utf-8", "surrogateescape"), self._grant.default
+        if more and not understanding.opaque:
+            return Verdict(Action.ALLOW)
+        verdict = self._rules.decide(self._context, understanding, raw, default)
+        if not self._strict or verdict.action is not Action.ALLOW or not understanding.opaque:
+            return verdict
+        unknown = replace(understanding, commands=())
+        asked = self._rules.decide(self._context, unknown, raw, Action.APPROVE)
+        if asked.rule != BY_DEFAULT:
+            return verdict
+        return replace(asked, rule=STRICT, reason=f"this can't be known for certain: {understanding.opaque[0].detail}")
+
+    def _command(self, plan: Plan) -> bytes:
+        """Return what people are asked about; where nothing is shown of it, it is good for this one line alone."""
+        if plan.shown != NOT_SHOWN:
+            return plan.shown.encode("utf-8", "surrogateescape")
+        what = "; ".join(plan.doubts)
+        return f"# line {self._number} of shell {self._nonce}, {NOT_SHOWN}: {what}".encode()
+
+
+def _strictest(verdicts: Iterable[Verdict]) -> Verdict:
+    return max(verdicts, key=lambda verdict: (_ORDER.index(verdict.action), verdict.rule != BY_DEFAULT))
