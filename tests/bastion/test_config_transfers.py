@@ -12,7 +12,7 @@ ALICE = Identity("alice", "corp", "1", ("eng",), Kind.HUMAN, 1, datetime(2030, 1
 
 def test_a_rule_on_files() -> None:
     (rule,) = config(f'{RULE}paths = ["/etc/**", "**/.ssh/**"]\ntransfer = ["upload"]').rules
-    assert (rule.paths, rule.transfer) == (("/etc/**", "**/.ssh/**"), {ChannelKind.UPLOAD})
+    assert (rule.paths, rule.transfer) == (("/etc/**", "**/.ssh/**"), frozenset({ChannelKind.UPLOAD}))
     assert config(RULE).rules[0].paths == ()
 
 
