@@ -3,6 +3,7 @@
 import itertools
 import os
 import re
+from pathlib import Path
 
 from hypothesis import strategies as st
 
@@ -104,3 +105,5 @@ def mask(text: bytes, cuts: list[int] | None = None, style: Style | None = None,
 
 
 STYLES: list[Style] = [TagStyle(), FixedStyle(), PartialStyle(), PseudonymStyle(b"k" * 32)]
+
+CORPUS_NEGATIVES = (Path(__file__).parents[2] / "corpus" / "masking" / "negatives.txt").read_bytes()
