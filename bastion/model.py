@@ -64,7 +64,6 @@ class ShellGate(StrEnum):
 
     MISTAKES = "mistakes"  # the line that is likely run; a guard against slips
     STRICT = "strict"  # what can't be read with certainty is asked about
-    HOOK = "hook"  # the shell itself asks before each command; where it can't be made to, as strict
 
 
 class Stream(StrEnum):

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from bastion.config import Config, Role, Target
 from bastion.errors import AccessDenied
 from bastion.instances import every, find
-from bastion.model import ChannelKind, ControlRight, Grant, Identity, Kind, ShellGate, strictest
+from bastion.model import ChannelKind, ControlRight, Grant, Identity, ShellGate, strictest
 from bastion.names import is_login
 from bastion.selectors import channels_on, selects
 
@@ -64,9 +64,7 @@ class Access:
         default = strictest([found.default, *(role.default for role in roles)])
         env = tuple(dict.fromkeys(pattern for role in roles for pattern in role.env))
         shell = max((found.shell, *(role.shell for role in roles)), key=tuple(ShellGate).index)
-        return Grant(
-            identity, found.name, account, channels, default, env, _gateways(found), shell, _terminal(identity, roles)
-        )
+        return Grant(identity, found.name, account, channels, default, env, _gateways(found), shell, _terminal(roles))
 
     def open_to(self, identity: Identity, target: str) -> Target | None:
         """Return the target of this name, where some login on it is granted; None where there is none such."""
@@ -104,13 +102,13 @@ def _has_login(role: Role, target: Target, login: str) -> bool:
     return is_login(login) and (login in role.logins or ANY_LOGIN in role.logins)
 
 
-def _terminal(identity: Identity, roles: Iterable[Role]) -> bool:
-    """Return whether a terminal may be had: where one role says so, else for people unless a role says no.
+def _terminal(roles: Iterable[Role]) -> bool:
+    """Return whether a terminal may be had: unless a role says no and none says yes.
 
-    Programs need none: without one their commands are whole texts, which are read with certainty.
+    Without one, commands are whole texts, which are read with certainty.
     """
     said = {role.pty for role in roles}
-    return True in said or (False not in said and identity.kind is Kind.HUMAN)
+    return True in said or False not in said
 
 
 def _gateways(target: Target) -> tuple[str, ...]:

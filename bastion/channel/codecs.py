@@ -9,7 +9,8 @@ from bastion.policy.rules import CommandContext
 from bastion.protocols.base import Codec
 from bastion.protocols.exec import ExecCodec
 from bastion.protocols.shell import ShellCodec
-from bastion.protocols.terminal import TerminalCodec, Window
+from bastion.protocols.terminal import TerminalCodec
+from bastion.protocols.watch import Window
 
 # Opcodes of terminal modes, and the value that switches a key off (RFC 4254 section 8)
 _VINTR = 1

@@ -7,14 +7,15 @@ the shell is where it was; where that fails, by the interrupt key. Programs that
 start-up files, are beyond what can be seen here. Nothing here has a clock; `Pause` asks for one.
 """
 
-import re
-from dataclasses import dataclass
+import re  # noqa: I001 - the names of one module stay together below, to keep the file short
 from enum import Enum, auto
 
 from bastion.model import Stream
 from bastion.protocols.base import Command, Data, Event, Line, Pause, Place
 from bastion.protocols.keys import PASTE_END, Keys, Setting, Stop
-from bastion.protocols.watch import Shown, Watcher, same
+from bastion.protocols.watch import (
+    DIFFER, INTERRUPT, KEYS, LONG_PASTE, NO_ECHO, ODD_KEY, UNSEEN, Rest, Shown, Watcher, Window, same,
+)  # fmt: skip
 
 QUEUE_MAX = 64 * 1024
 """Bytes of input that are kept; more is not read from the client."""
@@ -31,14 +32,6 @@ _BURST_LINES = 20
 _BURST_MAX = 32 * 1024
 _ERASURE = re.compile(rb"\x1b\[[0-9;]*[A-Za-z]|[\x07\x08\r\n ]|\^E")
 
-INTERRUPT = b"\x03"
-NO_ECHO = "what was typed does not show"
-DIFFER = "the screen and the keys differ"
-ODD_KEY = "a key that some shells run lines with, among other things"
-UNSEEN = "neither the screen nor the keys tell"
-KEYS = "keys whose meaning depends on who reads them"
-LONG_PASTE = "a paste too long to be read"
-
 
 class _Phase(Enum):
     FREE = auto()
@@ -47,24 +40,6 @@ class _Phase(Enum):
     CLEARING = auto()  # the line is being taken away
     SETTLING = auto()
     PASTING = auto()
-
-
-class _Rest(Enum):
-    """What happens to the rest of a paste that was too long to be kept."""
-
-    NONE = auto()
-    PASS = auto()
-    DROP = auto()
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """A terminal: its size in characters, and the keys its driver knows (RFC 4254 section 8: VINTR, VKILL)."""
-
-    columns: int
-    rows: int
-    interrupt: bytes = INTERRUPT
-    kill: bytes = b"\x15"
 
 
 class TerminalCodec:
@@ -88,7 +63,7 @@ class TerminalCodec:
         self._silences = 0
         self._more = False
         self._told = False
-        self._rest = _Rest.NONE
+        self._rest = Rest.NONE
         self._swallowed = b""
         self._taken = ""
 
@@ -187,7 +162,7 @@ class TerminalCodec:
     def _pump(self) -> list[Event]:
         events: list[Event] = []
         while self._queue and self._phase is _Phase.FREE:
-            if self._rest is not _Rest.NONE:
+            if self._rest is not Rest.NONE:
                 rest = self._rest_of_paste()
                 if rest is None:
                     break
@@ -397,7 +372,7 @@ class TerminalCodec:
     def _paste_decided(self, raw: bytes, *, allowed: bool) -> list[Event]:
         endless = not raw.endswith(PASTE_END) and len(raw) >= QUEUE_MAX
         if endless:
-            self._rest = _Rest.PASS if allowed else _Rest.DROP
+            self._rest = Rest.PASS if allowed else Rest.DROP
         if allowed:
             events = self._pasted(raw)
             if not self._watcher.editor:
@@ -419,7 +394,7 @@ class TerminalCodec:
             return None
         raw = bytes(self._queue[:size])
         del self._queue[:size]
-        passing = self._rest is _Rest.PASS
+        passing = self._rest is Rest.PASS
         if end >= 0:
-            self._rest = _Rest.NONE
+            self._rest = Rest.NONE
         return self._pasted(raw) if passing else []

@@ -8,6 +8,7 @@ line is read, never whether bytes pass or are recorded. Memory is bounded; too m
 import re
 import unicodedata
 from dataclasses import dataclass
+from enum import Enum, auto
 
 from bastion.protocols.keys import Keys
 from bastion.protocols.picture import Mark, Picture
@@ -27,7 +28,31 @@ _SEPARATOR = re.compile(r"[$%#>\u276f\u279c]\s+(?=\S)")  # what prompts end in
 SCROLLED = "the beginning of the line is not on the screen any more"
 NO_WIDTH = "the line holds characters without a width"
 NO_PROMPT = "it is not known where the prompt ends"
-TOO_MUCH = "too much output came while the line was typed"
+INTERRUPT = b"\x03"
+NO_ECHO = "what was typed does not show"
+DIFFER = "the screen and the keys differ"
+ODD_KEY = "a key that some shells run lines with, among other things"
+UNSEEN = "neither the screen nor the keys tell"
+KEYS = "keys whose meaning depends on who reads them"
+LONG_PASTE = "a paste too long to be read"
+
+
+class Rest(Enum):
+    """What happens to the rest of a paste that was too long to be kept."""
+
+    NONE = auto()
+    PASS = auto()
+    DROP = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A terminal: its size in characters, and the keys its driver knows (RFC 4254 section 8: VINTR, VKILL)."""
+
+    columns: int
+    rows: int
+    interrupt: bytes = INTERRUPT
+    kill: bytes = b"\x15"
 
 
 @dataclass(frozen=True, slots=True)

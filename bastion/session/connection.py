@@ -108,6 +108,7 @@ class ClientConnection:
         """Return what moves the bytes of a session channel. Raises BastionError where it may not be."""
         try:
             grant = self.grant(way, request.kind)
+            _check_terminal(way, request, grant)
         except AccessDenied as error:
             self._note_refusal(way, request, error)
             raise
@@ -155,6 +156,11 @@ def pipeline_for(ruling: Ruling, grant: Grant, request: ChannelRequest) -> Chann
     if request.kind is not ChannelKind.EXEC or terminal:
         return plain
     return SwitchingPipeline(plain, lambda copy: copy_pipeline(ruling, grant, request, copy), request.command)
+
+
+def _check_terminal(way: Way, request: ChannelRequest, grant: Grant) -> None:
+    if request.terminal is not None and not grant.pty:
+        raise AccessDenied(f"terminals are not open to you on {way.target}; run the command without one (-T)")
 
 
 def _allowed(request: ChannelRequest, grant: Grant) -> ChannelRequest:

@@ -1,12 +1,14 @@
 """Who may reach what: tables of groups, targets, logins and channels, and one answer for every refusal."""
 
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bastion.auth.access import DENIED, Access, Reachable
+from bastion.config import Address, Config, Credential, Role, Selector, StoreConfig, Target
 from bastion.errors import AccessDenied
 from bastion.model import Action, ChannelKind, ControlRight, Identity, Kind
 from tests.bastion.configs import KEY, config
@@ -223,3 +225,18 @@ request = {{ approvers = ["sre"], max = "1h" }}"""
         Reachable(target, ("deploy",), frozenset({SHELL}), "granted"),
         Reachable(target, ("deploy",), frozenset({SHELL, EXEC}), "request"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("said", "terminal"), [((None,), True), ((False,), False), ((False, None), False), ((False, True), True)]
+)
+def test_terminals_are_there_unless_roles_say_no(said: tuple[bool | None, ...], terminal: bool) -> None:
+    web = Target("web", "ssh", Address("10.0.0.5", 22), Credential("certificate"))
+    shells = frozenset({ChannelKind.SHELL})
+    roles = {
+        str(number): Role(str(number), ("eng",), (Selector(name="web"),), ("deploy",), shells, pty=pty)
+        for number, pty in enumerate(said)
+    }
+    config = Config(Path("b.toml"), StoreConfig("", Path()), targets={"web": web}, roles=roles)
+    who = Identity("alice", "corp", "1", ("eng",), Kind.AGENT, 1, datetime(2030, 1, 1, tzinfo=UTC))
+    assert Access(config).grant(who, "web", "deploy").pty is terminal

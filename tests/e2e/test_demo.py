@@ -35,18 +35,18 @@ def test_once(tmp_path: Path) -> None:
 
 def test_ctrl_c_ends_everything(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "tests.demo", str(tmp_path / "demo")]
-    demo = Server("demo", command, tmp_path / "log", cwd=ROOT, env={"ONCE": ""})
-    demo.wait_for_line("Ctrl-C ends it", timeout=90)
-    ports = {int(port) for port in re.findall(r"127\.0\.0\.1:(\d+)", demo.output())}
-    assert any(accepts(port) for port in ports)
-    lines = dict(re.findall(r"^ +# (.*)\n +(\S.*)$", demo.output(), re.MULTILINE))
-    for what, shown in TRIED.items():
-        done = subprocess.run(
-            ["sh", "-c", lines[what]], check=False, cwd=ROOT, capture_output=True, text=True, timeout=60
-        )
-        assert (done.returncode, shown in done.stdout) == (0, True), f"{what}: {done}"
-    demo.process.send_signal(signal.SIGINT)
-    assert demo.process.wait(30) == 0
-    assert not [port for port in ports if accepts(port)]
+    with Server("demo", command, tmp_path / "log", cwd=ROOT, env={"ONCE": ""}) as demo:
+        demo.wait_for_line("Ctrl-C ends it", timeout=90)
+        ports = {int(port) for port in re.findall(r"127\.0\.0\.1:(\d+)", demo.output())}
+        assert any(accepts(port) for port in ports)
+        lines = dict(re.findall(r"^ +# (.*)\n +(\S.*)$", demo.output(), re.MULTILINE))
+        for what, shown in TRIED.items():
+            done = subprocess.run(
+                ["sh", "-c", lines[what]], check=False, cwd=ROOT, capture_output=True, text=True, timeout=60
+            )
+            assert (done.returncode, shown in done.stdout) == (0, True), f"{what}: {done}"
+        demo.process.send_signal(signal.SIGINT)
+        assert demo.process.wait(30) == 0
+        assert not [port for port in ports if accepts(port)]
     if os.geteuid() == 0:
         assert not [entry.pw_name for entry in pwd.getpwall() if str(tmp_path) in entry.pw_dir]
