@@ -14,6 +14,38 @@ from bastion.masking.styles import FixedStyle, PartialStyle, PseudonymStyle, Sty
 
 DEEP = os.environ.get("HYPOTHESIS_PROFILE") == "deep"
 
+# Regions whose example numbers phonenumbers gives
+REGIONS = [
+    "US",
+    "GB",
+    "DE",
+    "FR",
+    "ES",
+    "IT",
+    "NL",
+    "BE",
+    "CH",
+    "AT",
+    "SE",
+    "NO",
+    "DK",
+    "FI",
+    "PL",
+    "PT",
+    "BR",
+    "IN",
+    "JP",
+    "KR",
+    "CN",
+    "RU",
+    "TR",
+    "ZA",
+    "AU",
+    "NZ",
+    "IL",
+    "MX",
+]
+
 VALUES = [re.sub("[<>]", "", sample).encode() for row in ROWS for sample in row.samples]
 VALUES += [near_miss.encode() for row in ROWS for near_miss in row.near_misses]
 VALUES += [

@@ -12,41 +12,11 @@ import schwifty
 
 from bastion.masking.detectors import ROWS
 from tests.bastion.masking import texts
-from tests.bastion.masking.generators import mask
+from tests.bastion.masking.generators import REGIONS, mask
 
 CORPUS = Path(__file__).parents[2] / "corpus" / "masking"
 LABEL = re.compile(r"<([a-z-]+):([^<>]*)>")
 EACH = 400
-REGIONS = [
-    "US",
-    "GB",
-    "DE",
-    "FR",
-    "ES",
-    "IT",
-    "NL",
-    "BE",
-    "CH",
-    "AT",
-    "SE",
-    "NO",
-    "DK",
-    "FI",
-    "PL",
-    "PT",
-    "BR",
-    "IN",
-    "JP",
-    "KR",
-    "CN",
-    "RU",
-    "TR",
-    "ZA",
-    "AU",
-    "NZ",
-    "IL",
-    "MX",
-]
 
 BARS = {
     "email": 0.99,

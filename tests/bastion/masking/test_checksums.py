@@ -16,6 +16,7 @@ from bastion.masking.checksums import last_completes, luhn, mod11_10, mod97, ver
 from bastion.masking.ids_europe import ROWS as EUROPE
 from bastion.masking.ids_world import ROWS as WORLD
 from bastion.masking.phones import is_international
+from tests.bastion.masking.generators import REGIONS
 
 TRIES = 4000
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -117,36 +118,7 @@ def test_cards_of_every_network_count() -> None:
 
 @pytest.mark.parametrize(
     "region",
-    [
-        "US",
-        "GB",
-        "DE",
-        "FR",
-        "ES",
-        "IT",
-        "NL",
-        "BE",
-        "CH",
-        "AT",
-        "SE",
-        "NO",
-        "DK",
-        "FI",
-        "PL",
-        "PT",
-        "BR",
-        "IN",
-        "JP",
-        "KR",
-        "CN",
-        "RU",
-        "TR",
-        "ZA",
-        "AU",
-        "NZ",
-        "IL",
-        "MX",
-    ],
+    REGIONS,
 )
 def test_international_numbers_of_every_country_count(region: str) -> None:
     for kind in (phonenumbers.PhoneNumberType.MOBILE, phonenumbers.PhoneNumberType.FIXED_LINE):
