@@ -12,6 +12,7 @@ from bastion.config import Address, Config, Credential, Role, Selector, StoreCon
 from bastion.errors import AccessDenied
 from bastion.model import Action, ChannelKind, ControlRight, Identity, Kind
 from tests.bastion.configs import KEY, config
+from tests.bastion.desk import person
 
 SSH = f'protocol = "ssh"\naddress = "h"\nhost_key = "{KEY}"'
 APP = 'credential = { kind = "password", user = "app", password_env = "PW" }'
@@ -240,3 +241,64 @@ def test_terminals_are_there_unless_roles_say_no(said: tuple[bool | None, ...], 
     config = Config(Path("b.toml"), StoreConfig("", Path()), targets={"web": web}, roles=roles)
     who = Identity("alice", "corp", "1", ("eng",), Kind.AGENT, 1, datetime(2030, 1, 1, tzinfo=UTC))
     assert Access(config).grant(who, "web", "deploy").pty is terminal
+
+
+FLEET = config(
+    f"""
+[targets."web-*.example.com"]
+protocol = "ssh"
+address = "{{name}}"
+labels = {{ env = "prod" }}
+host_ca = "{KEY}"
+via = "jump@gateway"
+[targets.gateway]
+{SSH}
+[targets."web-9.example.com"]
+{SSH}
+[roles.all]
+groups = ["all"]
+targets = [{{ env = "prod" }}]
+logins = ["deploy"]
+channels = ["exec"]
+[roles.one]
+groups = ["one"]
+targets = ["web-1.example.com"]
+logins = ["deploy"]
+channels = ["exec"]
+[roles.some]
+groups = ["some"]
+targets = ["web-1*"]
+logins = ["deploy"]
+channels = ["exec"]
+"""
+)
+
+
+@pytest.mark.parametrize(
+    ("group", "open_names", "listed"),
+    [
+        (
+            "all",
+            ["web-1.example.com", "web-10.example.com", "web-2.example.com"],
+            ["web-*.example.com", "web-1.example.com"],
+        ),
+        ("one", ["web-1.example.com"], ["web-1.example.com"]),
+        ("some", ["web-1.example.com", "web-10.example.com"], ["web-*.example.com", "web-1.example.com"]),
+        ("none", [], []),
+    ],
+)
+def test_targets_of_a_pattern(group: str, open_names: list[str], listed: list[str]) -> None:
+    """Selectors pick single names of a pattern; neither its own name nor its gateway is anybody's by it."""
+    names = [f"web-{number}.example.com" for number in (1, 10, 2, 9)] + ["web-*.example.com", "gateway", "web-1.x"]
+    access, who = Access(FLEET), person("alice", group)
+    for name in names:
+        found = access.open_to(who, name)
+        assert (found is not None) == (name in open_names)
+        if found is not None:
+            grant = access.grant(who, name, "deploy")
+            assert (grant.target, grant.via) == (name, ("jump@gateway",))
+        else:
+            with pytest.raises(AccessDenied) as refused:
+                access.grant(who, name, "deploy")
+            assert str(refused.value) == DENIED
+    assert [line.target.name for line in access.reachable(who)] == listed

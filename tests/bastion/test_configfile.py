@@ -163,10 +163,12 @@ def test_a_filled_template_is_accepted_without_a_warning() -> None:
 def test_what_the_template_shows_in_comments_is_accepted_as_well() -> None:
     """Each commented line of configuration is switched on, where it does not stand beside another choice."""
     text = re.sub(r"(?m)^# (?=(?:\[\[?[a-z]|[a-z_]+ = )(?!.*key_file))", "", filled(template()))
+    text = text.replace("ssh-ed25519 AAAA...", KEY)
     secrets = {"BASTION_CLIENT_SECRET": "x", "ORDERS_PASSWORD": "x", "SRE_CHAT_URL": "json://127.0.0.1/"}
     found = config(text, secrets)
     assert set(found.issuers) == {"corp", "agents"}
-    assert set(found.targets) == {"web-1", "orders"}
+    assert set(found.targets) == {"web-1", "db-host", "orders"}
+    assert [pattern.name for pattern in found.patterns] == ["app-*.example.com"]
     assert found.roles["engineer"].request is not None
     assert found.masking.columns
     assert found.server.metrics is not None

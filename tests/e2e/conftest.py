@@ -12,6 +12,7 @@ import pytest
 
 from tests.e2e.copies import Copies, Journal, Make, guarded_config
 from tests.e2e.forwarding import Site
+from tests.e2e.ways import Ways
 from tests.lab.bastion import Bastion, World
 from tests.lab.client import Client, Done
 
@@ -171,6 +172,15 @@ def journal(copiers: dict[str, Client]) -> Journal:
         return [entry["data"] for entry in entries if str(folder) in str(entry["data"])]
 
     return read
+
+
+@pytest.fixture(scope="session")
+def ways(world: World) -> Iterator[Ways]:
+    """The ways to one sshd that the matrix compares."""
+    folder = world.folder / "ways"
+    folder.mkdir()
+    with Ways(world, folder) as ways:
+        yield ways
 
 
 _numbers = itertools.count(1)

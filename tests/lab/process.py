@@ -39,11 +39,11 @@ def wait_until(what: str, condition: Callable[[], T | None], timeout: float = 20
         time.sleep(POLL)
 
 
-def accepts(port: int) -> bool:
-    """Return whether someone listens on this port of 127.0.0.1."""
-    with socket.socket() as probe:
+def accepts(port: int, address: str = "127.0.0.1") -> bool:
+    """Return whether someone listens on this port of a loopback address."""
+    with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET) as probe:
         probe.settimeout(1)
-        return probe.connect_ex(("127.0.0.1", port)) == 0
+        return probe.connect_ex((address, port)) == 0
 
 
 class Server:

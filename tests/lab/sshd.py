@@ -96,13 +96,19 @@ def keygen(path: Path, comment: str) -> str:
 
 
 class SSHD:
-    """One sshd. It believes certificates of `user_ca`, a public key file that may appear later, and nothing else."""
+    """One sshd. It believes certificates of `user_ca`, a public key file that may appear later, and nothing else.
 
-    def __init__(self, folder: Path, name: str, user_ca: Path, options: Sequence[str] = ()) -> None:
+    Of `options` that are given here too, those win.
+    """
+
+    def __init__(
+        self, folder: Path, name: str, user_ca: Path, options: Sequence[str] = (), address: str = "127.0.0.1"
+    ) -> None:
         self.name = name
         self._folder = folder
         self._user_ca = user_ca
         self._options = options
+        self._address = address
         self.port = free_port()
         self.host_key = keygen(folder / f"{name}_host_key", name)
         self.server = self._start()
@@ -110,8 +116,9 @@ class SSHD:
     def _start(self) -> Server:
         config = self._folder / f"{self.name}_sshd_config"
         lines = [
+            *self._options,  # sshd takes the first of two
             f"Port {self.port}",
-            "ListenAddress 127.0.0.1",
+            f"ListenAddress {self._address}",
             f'HostKey "{self._folder / self.name}_host_key"',
             "PidFile none",
             f'TrustedUserCAKeys "{self._user_ca}"',
@@ -128,14 +135,13 @@ class SSHD:
             "AcceptEnv LANG LC_*",
             "Subsystem sftp internal-sftp",
             "LogLevel VERBOSE",  # names certificate, serial and CA of each login
-            *self._options,
         ]
         config.write_text("\n".join(lines) + "\n", encoding="utf-8")
         if os.geteuid() == 0:
             Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)  # sshd separates privileges there
         command = [sshd_path(), "-D", "-e", "-f", str(config)]
         server = Server(f"sshd {self.name}", command, self._folder / f"{self.name}.log", cwd=self._folder)
-        server.wait_for(f"port {self.port}", lambda: accepts(self.port))
+        server.wait_for(f"port {self.port}", lambda: accepts(self.port, self._address))
         return server
 
     def log(self) -> str:
