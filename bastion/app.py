@@ -31,8 +31,8 @@ from bastion.channel.gate import Gate
 from bastion.channel.live import Live
 from bastion.channel.requests import ChannelRequest
 from bastion.channel.services import Ruling, Services
-from bastion.config import Config
-from bastion.configfile import load
+from bastion.config.file import load
+from bastion.config.schema import Config
 from bastion.control.services import ControlServices
 from bastion.door.host import DoorHost, RunCommand
 from bastion.door.outer import OuterServer

@@ -14,7 +14,7 @@ from wsgiref.types import StartResponse, WSGIEnvironment
 from prometheus_client import CONTENT_TYPE_LATEST
 from prometheus_client.exposition import ThreadingWSGIServer
 
-from bastion.config import Address
+from bastion.config.schema import Address
 from bastion.errors import BastionError
 
 _TEXT = [("Content-Type", "text/plain; charset=utf-8"), ("Cache-Control", "no-store")]

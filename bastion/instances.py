@@ -12,7 +12,7 @@ from typing import Any
 
 import re2
 
-from bastion.config import Address, Config, Target
+from bastion.config.schema import Address, Config, Target
 from bastion.names import is_host_name, is_target_name
 
 NAME = "{name}"

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from bastion.audit import Event, EventType
 from bastion.channel.services import Ruling, Services
-from bastion.config import Config
-from bastion.configfile import load
+from bastion.config.file import load
+from bastion.config.schema import Config
 from bastion.errors import BastionError, ConfigError, UnavailableError
 from bastion.metrics import Metrics
 from bastion.presence import Presence

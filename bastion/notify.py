@@ -14,7 +14,7 @@ from functools import partial
 from apprise import Apprise, NotifyFormat, NotifyType
 
 from bastion.audit import Event, EventType
-from bastion.config import Config, Notifier
+from bastion.config.schema import Config, Notifier
 from bastion.inspectors.messages import visible
 
 log = logging.getLogger(__name__)

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from itertools import product
 
-from bastion.config import Role, Selector, Target
+from bastion.config.schema import Role, Selector, Target
 from bastion.model import ChannelKind
 from bastion.names import is_target_name
 

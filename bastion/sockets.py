@@ -3,7 +3,7 @@
 import socket
 from collections.abc import Sequence
 
-from bastion.config import Address
+from bastion.config.schema import Address
 from bastion.errors import BastionError
 
 

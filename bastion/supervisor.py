@@ -14,7 +14,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 
-from bastion.config import Address
+from bastion.config.schema import Address
 from bastion.metrics import summed
 from bastion.seat import QUESTION, READY, VARIABLE, Condition, Seat, decode_condition
 from bastion.sockets import open_sockets

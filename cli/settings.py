@@ -15,7 +15,7 @@ from pathlib import Path
 
 import click
 
-from bastion.config import Address
+from bastion.config.schema import Address
 from bastion.errors import ConfigError
 
 DEFAULT_PORT = 2222

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import asyncssh
 
-from bastion.config import Address
+from bastion.config.schema import Address
 from bastion.errors import BastionError, ConfigError
 from cli.credentials import reason
 from cli.local import LocalTerminal

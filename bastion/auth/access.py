@@ -8,7 +8,7 @@ target exists or not. Not here: who the identity is (the certificate's reader) a
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from bastion.config import Config, Role, Target
+from bastion.config.schema import Config, Role, Target
 from bastion.errors import AccessDenied
 from bastion.instances import every, find
 from bastion.model import ChannelKind, ControlRight, Grant, Identity, ShellGate, strictest

@@ -18,7 +18,7 @@ from bastion.auth.certificate import IDENTITY_EXTENSION, MAX_SERIAL, encode_iden
 from bastion.auth.spelling import check_groups, check_name, check_subject
 from bastion.auth.userkeys import check_key_blob
 from bastion.auth.wire import CERTIFICATE_ALGORITHMS, MAX_CERTIFICATE, USER_CERTIFICATE, CertificateFields, encode
-from bastion.config import CertificateConfig
+from bastion.config.schema import CertificateConfig
 from bastion.errors import LoginError
 from bastion.model import Identity, Kind
 from bastion.names import is_login, is_plain_name

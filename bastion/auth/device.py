@@ -16,7 +16,7 @@ from bastion.auth.remote import Remote
 from bastion.auth.spelling import quoted
 from bastion.auth.tokens import MAX_TOKEN, Proof, check_claims, check_id_token, parse_token, prove
 from bastion.auth.web import Answer, is_loopback, is_plain_url
-from bastion.config import Secret
+from bastion.config.schema import Secret
 from bastion.errors import LoginError, UnavailableError
 
 GRANT_TYPE = "urn:ietf:params:oauth:grant-type:device_code"

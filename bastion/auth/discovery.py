@@ -5,7 +5,7 @@ from typing import Any
 
 from bastion.auth.spelling import quoted
 from bastion.auth.web import check_url, is_loopback
-from bastion.config import Issuer
+from bastion.config.schema import Issuer
 
 SCOPES = ("openid", "profile", "email", "groups")  # what we ask for, as far as the provider knows it
 

@@ -16,7 +16,7 @@ from bastion.auth.device import DeviceLogin
 from bastion.auth.remote import Remote
 from bastion.auth.spelling import quoted
 from bastion.auth.tokens import Proof, check_claims, choose, parse_token, prove
-from bastion.config import Issuer
+from bastion.config.schema import Issuer
 from bastion.errors import NotFoundError
 from bastion.model import utcnow
 

@@ -18,7 +18,7 @@ from bastion.auth.jwks import VerificationKey, candidates, is_signed, parse_keys
 from bastion.auth.spelling import quoted
 from bastion.auth.tokens import Token
 from bastion.auth.web import Answer, fetch
-from bastion.config import Issuer
+from bastion.config.schema import Issuer
 from bastion.errors import LoginError, UnavailableError
 
 T = TypeVar("T")

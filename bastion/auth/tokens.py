@@ -18,7 +18,7 @@ from typing import Any
 from bastion.auth.jsontext import parse_object
 from bastion.auth.jwks import ALGORITHMS
 from bastion.auth.spelling import check_groups, check_name, check_subject, quoted
-from bastion.config import Issuer
+from bastion.config.schema import Issuer
 from bastion.errors import LoginError
 from bastion.model import Identity, Kind, rfc3339
 

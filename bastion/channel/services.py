@@ -12,7 +12,7 @@ from bastion.auth.access import DENIED, Access
 from bastion.auth.keys import ServerKeys
 from bastion.auth.oidc import Issuers
 from bastion.channel.live import Live
-from bastion.config import Config, Target
+from bastion.config.schema import Config, Target
 from bastion.errors import AccessDenied
 from bastion.instances import find
 from bastion.journal import AuditLog

@@ -11,7 +11,7 @@ from typing import ParamSpec, TypeVar
 from bastion.approvals import Approvals
 from bastion.audit import Event, EventType
 from bastion.auth.access import Access
-from bastion.config import Config
+from bastion.config.schema import Config
 from bastion.control.live import LiveSessions
 from bastion.errors import AccessDenied
 from bastion.journal import AuditLog

@@ -12,7 +12,7 @@ import asyncssh
 from bastion.audit import EventType
 from bastion.auth.authority import HostAuthority
 from bastion.channel.services import Services
-from bastion.config import Target
+from bastion.config.schema import Target
 from bastion.control.services import Control, ControlServices
 from bastion.control.terminal import Terminal
 from bastion.door.connection import DoorConnection, make_connection

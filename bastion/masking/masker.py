@@ -7,7 +7,7 @@ be shared (compiled patterns) is made once for each choice of detectors and engi
 from collections.abc import Callable
 from functools import lru_cache
 
-from bastion.config import MaskingConfig
+from bastion.config.schema import MaskingConfig
 from bastion.masking.custom import CustomDetector, rows_of
 from bastion.masking.detectors import ROWS
 from bastion.masking.files import FileMasker

@@ -9,7 +9,7 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
-from bastion.config import Rule, SQLCondition
+from bastion.config.schema import Rule, SQLCondition
 from bastion.model import Action
 
 

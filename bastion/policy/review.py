@@ -6,7 +6,7 @@ Findings are warnings for people. They are only given where they are certain, so
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from bastion.config import Rule
+from bastion.config.schema import Rule
 from bastion.model import Action
 from bastion.policy.globs import Item, Symbol
 from bastion.policy.matching import matches

@@ -13,7 +13,7 @@ from fnmatch import fnmatchcase
 
 import re2
 
-from bastion.config import Rule, Target
+from bastion.config.schema import Rule, Target
 from bastion.errors import ConfigError
 from bastion.model import Action, ChannelKind, Identity, Verdict
 from bastion.policy.matching import matches

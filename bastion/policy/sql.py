@@ -14,7 +14,7 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
-from bastion.config import SQLCondition
+from bastion.config.schema import SQLCondition
 from bastion.policy.understanding import SQLText, Understanding
 
 logging.getLogger("sqlglot").disabled = True  # its warnings quote the statement

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from bastion.config import Rule
+from bastion.config.schema import Rule
 from bastion.model import Action, ChannelKind, Verdict
 from bastion.policy.globs import Item, Symbol, can_meet, compile_glob
 from bastion.policy.paths import normal_pattern, spellings

@@ -13,7 +13,7 @@ from bastion.channel.client import ClientSession
 from bastion.channel.forward import Passage
 from bastion.channel.relay import Relay
 from bastion.channel.requests import ChannelRequest
-from bastion.config import Target, Via
+from bastion.config.schema import Target, Via
 from bastion.instances import every
 from bastion.model import ChannelKind, Grant
 from bastion.session.connection import ClientConnection, Way

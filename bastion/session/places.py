@@ -6,7 +6,7 @@ does not matter, nor on which host: names of one's own are easily made.
 
 from collections.abc import Iterable
 
-from bastion.config import Target
+from bastion.config.schema import Target
 from bastion.errors import AccessDenied
 
 SSH_PORT = 22

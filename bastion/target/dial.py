@@ -12,7 +12,7 @@ from typing import Any, cast
 import asyncssh
 
 from bastion.auth.authority import TargetAuthority
-from bastion.config import Target, Via
+from bastion.config.schema import Target, Via
 from bastion.errors import TargetUnreachable
 from bastion.model import FORWARDS, ChannelKind, Grant, Identity, utcnow
 from bastion.target.connection import TargetConnection

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
-from bastion.config import Target
+from bastion.config.schema import Target
 
 IPAddress = IPv4Address | IPv6Address
 LookUp = Callable[[str, int], Awaitable[list[str]]]

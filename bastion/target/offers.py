@@ -8,7 +8,7 @@ from typing import Any
 import asyncssh
 from asyncssh.public_key import get_certificate_algs
 
-from bastion.config import Target
+from bastion.config.schema import Target
 from bastion.errors import TargetUnreachable
 from bastion.transport import CIPHERS, KEX, MACS, SIGNATURES, common_options
 

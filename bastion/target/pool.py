@@ -12,7 +12,7 @@ from typing import Protocol, TypeVar
 import asyncssh
 from asyncssh.constants import OPEN_REQUEST_PTY_FAILED, OPEN_REQUEST_SESSION_FAILED
 
-from bastion.config import Target, Via
+from bastion.config.schema import Target, Via
 from bastion.errors import TargetUnreachable
 from bastion.model import Grant
 

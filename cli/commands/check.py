@@ -6,7 +6,7 @@ import click
 
 from bastion.app import RulingMaker
 from bastion.auth.web import open_client
-from bastion.configfile import load
+from bastion.config.file import load
 from bastion.errors import ConfigError
 from cli.command import Command, Place, Status, config_option, json_option
 from cli.console import Console

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from bastion.configfile import load
+from bastion.config.file import load
 from bastion.store.opening import upgrade as upgrade_store
 from cli.command import Group, Place, config_option
 from cli.console import Console

@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 
 from bastion.auth.keys import load_or_create
-from bastion.config_template import template
-from bastion.configfile import load
+from bastion.config.file import load
+from bastion.config.template import template
 from bastion.errors import ConfigError
 from cli.command import Command, Place
 from cli.console import Console

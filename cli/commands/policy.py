@@ -6,8 +6,8 @@ import click
 from rich.text import Text
 
 from bastion.auth.access import ANY_LOGIN, Access
-from bastion.config import Config, Target
-from bastion.configfile import load
+from bastion.config.file import load
+from bastion.config.schema import Config, Target
 from bastion.errors import AccessDenied, ConfigError
 from bastion.instances import every, find
 from bastion.model import Action, ChannelKind, Identity, Kind, Verdict, utcnow

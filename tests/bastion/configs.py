@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from bastion.config import Config
-from bastion.configfile import parse
+from bastion.config.file import parse
+from bastion.config.schema import Config
 from bastion.errors import ConfigError
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAINS+2q5YHOUQzWfwzNINT7oxe1KlULimkfy5fJsdHmzx"

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bastion.auth.access import DENIED, Access, Reachable
-from bastion.config import Address, Config, Credential, Role, Selector, StoreConfig, Target
+from bastion.config.schema import Address, Config, Credential, Role, Selector, StoreConfig, Target
 from bastion.errors import AccessDenied
 from bastion.model import Action, ChannelKind, ControlRight, Identity, Kind
 from tests.bastion.configs import KEY, config

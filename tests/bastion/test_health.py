@@ -6,7 +6,7 @@ import urllib.request
 
 import pytest
 
-from bastion.config import Address
+from bastion.config.schema import Address
 from bastion.errors import BastionError
 from bastion.health import HealthEndpoint
 from bastion.metrics import Metrics

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bastion.config import Address, Config
+from bastion.config.schema import Address, Config
 from bastion.instances import every, find, instance
 from tests.bastion.configs import KEY, SSH, config
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from bastion.audit import Event, EventType
-from bastion.config import Address, Config, Notifier, Secret, ServerConfig, StoreConfig
+from bastion.config.schema import Address, Config, Notifier, Secret, ServerConfig, StoreConfig
 from bastion.notify import Notifications, wording
 
 EVENT = Event(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bastion.config import Address, Credential, Selector, Target
+from bastion.config.schema import Address, Credential, Selector, Target
 from bastion.selectors import selects
 
 WEB = Target("web-1", "ssh", Address("h", 22), Credential("certificate"), labels=(("env", "prod"), ("tier", "1")))

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from bastion.config import Address
+from bastion.config.schema import Address
 from bastion.errors import BastionError
 from bastion.sockets import open_sockets
 

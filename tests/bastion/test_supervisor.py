@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from bastion import supervisor
-from bastion.config import Address
+from bastion.config.schema import Address
 from bastion.seat import VARIABLE, Condition, Seat, decode_condition, take
 from bastion.supervisor import Supervisor
 

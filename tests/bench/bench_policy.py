@@ -11,7 +11,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
-from bastion.config import Address, Credential, Target
+from bastion.config.schema import Address, Credential, Target
 from bastion.model import Action, ChannelKind, Identity, Kind, utcnow
 from bastion.policy import pack
 from bastion.policy.rules import CommandContext, RuleSet

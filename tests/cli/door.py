@@ -15,7 +15,7 @@ from pathlib import Path
 import asyncssh
 
 from bastion.auth.authority import HostAuthority, UserAuthority
-from bastion.config import CertificateConfig
+from bastion.config.schema import CertificateConfig
 from bastion.door.console import Console
 from bastion.model import Identity
 from cli.server import run_command

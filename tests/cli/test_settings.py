@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from bastion.config import Address
+from bastion.config.schema import Address
 from bastion.errors import ConfigError
 from cli.settings import Settings, load_settings, parse_server, separate
 from cli.tree import local_tree

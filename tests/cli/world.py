@@ -11,7 +11,7 @@ from typing import Any
 
 from bastion.approvals import Approvals
 from bastion.auth.access import Access
-from bastion.config import Address, Config, Credential, Role, Selector, ServerConfig, StoreConfig, Target
+from bastion.config.schema import Address, Config, Credential, Role, Selector, ServerConfig, StoreConfig, Target
 from bastion.control.services import Control, ControlServices
 from bastion.journal import AuditLog
 from bastion.model import Action, ChannelKind, ControlRight, Grant, Identity, Kind, Verdict

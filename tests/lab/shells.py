@@ -28,7 +28,7 @@ from bastion.channel.live import Live
 from bastion.channel.relay import Relay
 from bastion.channel.requests import ChannelRequest, Terminal
 from bastion.channel.services import Ruling, Services
-from bastion.config import Address, Config, Credential, Rule, StoreConfig, Target
+from bastion.config.schema import Address, Config, Credential, Rule, StoreConfig, Target
 from bastion.inspectors.mask import Masking
 from bastion.inspectors.pipeline import Pipeline
 from bastion.journal import AuditLog

@@ -11,7 +11,7 @@ from joserfc import jws
 from joserfc.jwk import ECKey, Key, OctKey, OKPKey, RSAKey
 
 from bastion.auth.jwks import ALGORITHMS
-from bastion.config import Issuer, Secret
+from bastion.config.schema import Issuer, Secret
 from bastion.model import Kind
 from tests.bastion.auth.kit import NOW
 

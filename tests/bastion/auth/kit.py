@@ -9,7 +9,7 @@ import asyncssh
 
 from bastion.auth.authority import IssuedCertificate, UserAuthority
 from bastion.auth.wire import CertificateFields, decode, encode
-from bastion.config import CertificateConfig
+from bastion.config.schema import CertificateConfig
 from bastion.model import Identity, Kind
 
 NOW = datetime(2026, 11, 22, 12, 0, 0, 250_000, tzinfo=UTC)

@@ -15,7 +15,7 @@ import pytest
 from bastion.auth.authority import HOST_LIFETIME, MAX_HOST_CERTIFICATES, HostAuthority, TargetAuthority, UserAuthority
 from bastion.auth.certificate import MAX_SERIAL, identify
 from bastion.auth.wire import decode
-from bastion.config import CertificateConfig
+from bastion.config.schema import CertificateConfig
 from bastion.errors import LoginError
 from bastion.model import Identity, Kind, utcnow
 from bastion.store.base import CertificateRow

@@ -11,7 +11,7 @@ from bastion.auth.certificate import identify
 from bastion.auth.oidc import Issuers
 from bastion.auth.tokens import to_identity
 from bastion.auth.web import open_client
-from bastion.config import CertificateConfig, Issuer, Secret
+from bastion.config.schema import CertificateConfig, Issuer, Secret
 from bastion.errors import LoginError, UnavailableError
 from bastion.model import Kind, utcnow
 from tests.bastion.auth.kit import blob, key

@@ -19,7 +19,7 @@ from bastion.channel.live import Live
 from bastion.channel.relay import EARLY_LIMIT, Relay
 from bastion.channel.requests import ChannelRequest, Terminal
 from bastion.channel.services import Ruling, Services
-from bastion.config import Address, Config, Credential, Rule, StoreConfig, Target
+from bastion.config.schema import Address, Config, Credential, Rule, StoreConfig, Target
 from bastion.errors import TargetUnreachable, UnavailableError
 from bastion.inspectors.mask import Masking
 from bastion.inspectors.pipeline import Pipeline

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from bastion.audit import EventType
-from bastion.config import MaskingConfig
+from bastion.config.schema import MaskingConfig
 from bastion.errors import AccessDenied, LocalProtocolError, UnavailableError
 from bastion.inspectors.actions import (
     Action,

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bastion.config import MaskingConfig
+from bastion.config.schema import MaskingConfig
 from bastion.errors import ConfigError
 from bastion.masking.custom import CustomDetector
 from bastion.masking.engine import ENGINES

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bastion.config import MaskingConfig
+from bastion.config.schema import MaskingConfig
 from bastion.masking.files import is_text
 from bastion.masking.masker import MaskingPolicy
 

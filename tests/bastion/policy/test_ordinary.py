@@ -1,6 +1,6 @@
 """Ordinary work is hardly ever held: at most 2 % of the ordinary commands are opaque or flagged by a shipped rule."""
 
-from bastion.config import Address, Credential, Target
+from bastion.config.schema import Address, Credential, Target
 from bastion.model import Action, ChannelKind, Identity, Kind, utcnow
 from bastion.policy import pack
 from bastion.policy.rules import CommandContext, RuleSet

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bastion.config import Rule
+from bastion.config.schema import Rule
 from bastion.model import Action, Kind
 from bastion.policy import pack
 from bastion.policy.review import review

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from bastion.config import Address, Credential, Rule, Selector, SQLCondition, Target
+from bastion.config.schema import Address, Credential, Rule, Selector, SQLCondition, Target
 from bastion.errors import ConfigError
 from bastion.model import Action, ChannelKind, Identity, Kind, Verdict, utcnow
 from bastion.policy.explain import explain

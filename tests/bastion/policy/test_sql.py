@@ -2,7 +2,7 @@
 
 import pytest
 
-from bastion.config import SQL_STATEMENTS, SQLCondition
+from bastion.config.schema import SQL_STATEMENTS, SQLCondition
 from bastion.policy.sql import StatementFacts, satisfies, statements
 
 KNOWN = [

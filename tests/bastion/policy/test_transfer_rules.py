@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from bastion.config import Address, Credential, Rule, Target
+from bastion.config.schema import Address, Credential, Rule, Target
 from bastion.model import TRANSFERS, Action, ChannelKind, Identity, Kind, Verdict
 from bastion.policy.rules import CommandContext
 from bastion.policy.state import ANYWHERE

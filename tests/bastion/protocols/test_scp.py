@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bastion.config import MaskingConfig
+from bastion.config.schema import MaskingConfig
 from bastion.errors import BastionError, RemoteProtocolError
 from bastion.masking.masker import MaskingPolicy
 from bastion.model import Stream

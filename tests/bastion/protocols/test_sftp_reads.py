@@ -6,7 +6,7 @@ from types import MappingProxyType
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bastion.config import MaskingConfig
+from bastion.config.schema import MaskingConfig
 from bastion.masking.masker import MaskingPolicy
 from bastion.protocols.sftp_packets import Code, Type, status
 from bastion.protocols.sftp_reads import BEFORE, BEHIND, MAX_AHEAD, MAX_READ, MAX_RUNS

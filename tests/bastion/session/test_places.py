@@ -2,7 +2,7 @@
 
 import pytest
 
-from bastion.config import Address, Credential, Target
+from bastion.config.schema import Address, Credential, Target
 from bastion.errors import AccessDenied
 from bastion.session.places import check_destination, check_listen, check_path, spelt
 

@@ -13,7 +13,7 @@ from asyncssh.connection import SSHConnection
 from asyncssh.constants import MSG_IGNORE
 
 from bastion.auth.authority import TargetAuthority
-from bastion.config import Address, Algorithms, Credential, Secret, Target, Via
+from bastion.config.schema import Address, Algorithms, Credential, Secret, Target, Via
 from bastion.errors import TargetUnreachable
 from bastion.model import Action, ChannelKind, Grant, Identity, Kind
 from bastion.target.dial import Dialer

@@ -5,7 +5,7 @@ from typing import Any
 import asyncssh
 import pytest
 
-from bastion.config import Address, Algorithms, Credential, Target
+from bastion.config.schema import Address, Algorithms, Credential, Target
 from bastion.errors import TargetUnreachable
 from bastion.target.offers import handshake, host_key_algorithms
 from bastion.transport import CIPHERS, KEX

@@ -9,7 +9,7 @@ import asyncssh
 import pytest
 from asyncssh.constants import OPEN_REQUEST_PTY_FAILED, OPEN_REQUEST_SESSION_FAILED
 
-from bastion.config import Address, Credential, Target, Via
+from bastion.config.schema import Address, Credential, Target, Via
 from bastion.errors import TargetUnreachable
 from bastion.model import Action, ChannelKind, Grant, Identity, Kind
 from bastion.target.pool import TargetPool

@@ -1,11 +1,11 @@
 """Reads `[targets.NAME]` of bastion.toml: address, host keys and how the bastion signs in."""
 
-from bastion.config import PROTOCOLS, Address, Credential, Secret, Target
-from bastion.config_algorithms import read_algorithms
-from bastion.config_reach import link, pattern_address, read_networks, read_via
-from bastion.config_secrets import SecretReader, check_private_key
-from bastion.config_table import Reader, Table
-from bastion.config_values import (
+from bastion.config.algorithms import read_algorithms
+from bastion.config.reach import link, pattern_address, read_networks, read_via
+from bastion.config.schema import PROTOCOLS, Address, Credential, Secret, Target
+from bastion.config.secrets import SecretReader, check_private_key
+from bastion.config.table import Reader, Table
+from bastion.config.values import (
     BadValueError,
     address,
     label_key,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bastion import config_checks
+from bastion.config import checks
 from bastion.masking.detectors import ROWS
 from tests.bastion.configs import ISSUER, KEY, ORDERS, RULE, SSH, WEB, config
 
@@ -110,7 +110,7 @@ def test_one_warning(text: str, line: str) -> None:
 
 
 def test_a_detector_that_is_not_built_is_said_to_miss_its_values(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(config_checks, "ROWS", tuple(row for row in ROWS if row.kind == "email"))
+    monkeypatch.setattr(checks, "ROWS", tuple(row for row in ROWS if row.kind == "email"))
     text = QUIET.replace('["email"]', '["email", "card", "iban"]')
     line = "bastion.toml: masking.detectors: this version cannot find card, iban: such values pass unmasked"
     assert config(text).warnings == (line,)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bastion.config import DETECTORS, Address
+from bastion.config.schema import DETECTORS, Address
 from bastion.model import Kind
 from tests.bastion.configs import ISSUER, config, findings
 

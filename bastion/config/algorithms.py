@@ -11,9 +11,9 @@ from asyncssh.kex import get_kex_algs
 from asyncssh.mac import get_mac_algs
 from asyncssh.public_key import get_public_key_algs
 
-from bastion.config import Algorithms
-from bastion.config_table import Reader, Table
-from bastion.config_values import BadValueError, quoted, suggestion, text
+from bastion.config.schema import Algorithms
+from bastion.config.table import Reader, Table
+from bastion.config.values import BadValueError, quoted, suggestion, text
 
 _WEAK = re.compile(r"sha1\b|md5|-cbc|arcfour|ssh-rsa|-96\b|group1-|umac-64|rsa1024")
 

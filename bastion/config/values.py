@@ -18,7 +18,7 @@ import asyncssh
 import re2
 
 from bastion import environment
-from bastion.config import Address, Selector
+from bastion.config.schema import Address, Selector
 from bastion.names import is_login, is_plain_name, is_target_name, is_target_pattern
 from bastion.policy.patterns import PatternError, compile_pattern
 

@@ -5,9 +5,9 @@ Nothing here stops a start. Pure: it reads a `Config` that has no findings and a
 
 from collections.abc import Iterable
 
-from bastion.config import Config, Role, Rule, Selector, Target
-from bastion.config_table import Findings, join
-from bastion.config_values import is_glob, quoted, suggestion
+from bastion.config.schema import Config, Role, Rule, Selector, Target
+from bastion.config.table import Findings, join
+from bastion.config.values import is_glob, quoted, suggestion
 from bastion.instances import NAME, every, instance
 from bastion.masking.detectors import ROWS
 from bastion.model import Action, ControlRight, strictest

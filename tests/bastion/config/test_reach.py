@@ -4,8 +4,8 @@ from ipaddress import ip_network
 
 import pytest
 
-from bastion.config import Address, Target
-from bastion.config_reach import MAX_GATEWAYS
+from bastion.config.reach import MAX_GATEWAYS
+from bastion.config.schema import Address, Target
 from tests.bastion.configs import ISSUER, KEY, ORDERS, SSH, WEB, config, findings
 
 PASSWORD = {"PW": "hunter2"}

@@ -5,7 +5,7 @@ from pathlib import Path
 import asyncssh
 import pytest
 
-from bastion.config import Address
+from bastion.config.schema import Address
 from bastion.model import Action
 from tests.bastion.configs import KEY, ORDERS, SSH, WEB, config, findings
 

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bastion.config import Address
-from bastion.config_template import template
-from bastion.configfile import load
+from bastion.config.file import load
+from bastion.config.schema import Address
+from bastion.config.template import template
 from bastion.errors import ConfigError
 from bastion.model import ChannelKind, ControlRight
 from tests.bastion.configs import KEY, RULE, WEB, config, findings

@@ -2,10 +2,10 @@
 
 from apprise import Apprise
 
-from bastion.config import Notifier, Secret
-from bastion.config_secrets import SecretReader
-from bastion.config_table import Table
-from bastion.config_values import group, plain_name
+from bastion.config.schema import Notifier, Secret
+from bastion.config.secrets import SecretReader
+from bastion.config.table import Table
+from bastion.config.values import group, plain_name
 
 
 def read_notifiers(root: Table, secrets: SecretReader) -> dict[str, Notifier]:

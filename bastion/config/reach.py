@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Network, IPv6Network, ip_network
 
-from bastion.config import Address, Target, Via
-from bastion.config_table import Table
-from bastion.config_values import BadValueError, address, quoted, suggestion, text
+from bastion.config.schema import Address, Target, Via
+from bastion.config.table import Table
+from bastion.config.values import BadValueError, address, quoted, suggestion, text
 from bastion.instances import NAME
 from bastion.names import is_login
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import asyncssh
 
-from bastion.config import Secret
-from bastion.config_table import Table
-from bastion.config_values import BadValueError, quoted, text
+from bastion.config.schema import Secret
+from bastion.config.table import Table
+from bastion.config.values import BadValueError, quoted, text
 
 _LARGEST = 64 * 1024  # bytes; a key of RSA 16384 is 13 KiB
 _CONVENTIONAL = re.compile(r"[A-Z][A-Z0-9_]*")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from bastion.configfile import parse
+from bastion.config.file import parse
 from bastion.errors import ConfigError
 
 BASE = '[store]\ndatabase = "sqlite:///var/b.db"\nrecordings = "var/r"\n'

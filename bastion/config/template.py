@@ -11,5 +11,5 @@ from importlib.resources import files
 
 def template(names: Sequence[str] = ("localhost",)) -> str:
     """Return the text of a new bastion.toml; `names` are what users will type after `ssh`."""
-    text = files("bastion").joinpath("template.toml").read_text(encoding="utf-8")
+    text = files("bastion.config").joinpath("template.toml").read_text(encoding="utf-8")
     return text.replace("@NAMES@", json.dumps(list(names)))

@@ -1,7 +1,7 @@
 """Configuration: bastion.toml as frozen dataclasses. No reading and no checking here.
 
-`bastion.configfile.load` makes a `Config` of a file, or raises one `ConfigError` that holds every finding. Paths in the
-file are relative to the file's folder; the dataclasses hold absolute ones.
+`bastion.config.file.load` makes a `Config` of a file, or raises one `ConfigError` that holds every finding. Paths in
+the file are relative to the file's folder; the dataclasses hold absolute ones.
 """
 
 from dataclasses import dataclass, field

@@ -1,14 +1,14 @@
 """Walks the tables of bastion.toml: hands out values by key, remembers what was asked for, collects what is wrong.
 
 Findings never stop the walk, so that one start shows all of them. What was built from a table with findings holds
-defaults in their place, and `bastion.configfile` throws it away. Knows no key of the file.
+defaults in their place, and `bastion.config.file` throws it away. Knows no key of the file.
 """
 
 import re
 from collections.abc import Callable
 from typing import TypeVar
 
-from bastion.config_values import BadValueError, noun, quoted, suggestion
+from bastion.config.values import BadValueError, noun, quoted, suggestion
 
 T = TypeVar("T")
 Reader = Callable[[object], T]

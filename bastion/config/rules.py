@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from datetime import timedelta
 
 from bastion import environment
-from bastion.config import SQL_STATEMENTS, AccessRequestConfig, Role, Rule, Selector, SQLCondition, Target
-from bastion.config_table import Reader, Table
-from bastion.config_values import (
+from bastion.config.schema import SQL_STATEMENTS, AccessRequestConfig, Role, Rule, Selector, SQLCondition, Target
+from bastion.config.table import Reader, Table
+from bastion.config.values import (
     BadValueError,
     boolean,
     command_pattern,

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from bastion.config import AccessRequestConfig, Selector, SQLCondition
+from bastion.config.schema import AccessRequestConfig, Selector, SQLCondition
 from bastion.model import Action, ChannelKind, ControlRight, Kind
 from tests.bastion.configs import RULE, WEB, config, findings
 

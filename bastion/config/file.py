@@ -12,12 +12,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from bastion.config import Config
-from bastion.config_checks import check
-from bastion.config_notify import read_notifiers
-from bastion.config_rules import read_roles, read_rules
-from bastion.config_secrets import SecretReader
-from bastion.config_sections import (
+from bastion.config.checks import check
+from bastion.config.notify import read_notifiers
+from bastion.config.rules import read_roles, read_rules
+from bastion.config.schema import Config
+from bastion.config.secrets import SecretReader
+from bastion.config.sections import (
     read_certificates,
     read_issuers,
     read_masking,
@@ -25,8 +25,8 @@ from bastion.config_sections import (
     read_server,
     read_store,
 )
-from bastion.config_table import Findings, Table
-from bastion.config_targets import read_targets
+from bastion.config.table import Findings, Table
+from bastion.config.targets import read_targets
 from bastion.errors import ConfigError
 from bastion.instances import with_patterns
 

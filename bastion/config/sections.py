@@ -4,7 +4,7 @@ from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from bastion.config import (
+from bastion.config.schema import (
     DETECTORS,
     FILE_MASKING,
     STYLES,
@@ -16,9 +16,9 @@ from bastion.config import (
     ServerConfig,
     StoreConfig,
 )
-from bastion.config_secrets import SecretReader, resolve
-from bastion.config_table import Table
-from bastion.config_values import (
+from bastion.config.secrets import SecretReader, resolve
+from bastion.config.table import Table
+from bastion.config.values import (
     BadValueError,
     address,
     boolean,
