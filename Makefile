@@ -5,6 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+PYTEST := $(BIN)/pytest -q --numprocesses auto --dist loadfile
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_NO_INPUT := 1
 
@@ -30,7 +31,7 @@ demo: setup  ## Show the main job live and stay up to be tried; ONCE=1 ends afte
 	@ONCE="$(ONCE)" $(BIN)/python -m tests.demo
 
 test: lint  ## Everything CI checks: lint, types, unit tests, then black-box tests with stock OpenSSH
-	$(BIN)/pytest -q
+	$(PYTEST)
 
 lint: setup  ## Style, format, import rules and strict types
 	$(BIN)/ruff check .
@@ -39,10 +40,10 @@ lint: setup  ## Style, format, import rules and strict types
 	$(BIN)/mypy
 
 unit: setup  ## Tests that need no OpenSSH
-	$(BIN)/pytest -q --ignore=tests/e2e
+	$(PYTEST) --ignore=tests/e2e
 
 e2e: setup  ## Black-box tests: a real bastion, real sshd targets, a real identity provider, stock clients
-	$(BIN)/pytest -q tests/e2e
+	$(PYTEST) tests/e2e
 
 bench: setup  ## Connect latency and throughput against a stock sshd as jump host, as ratios
 	$(BIN)/python -m tests.bench.bench_ssh

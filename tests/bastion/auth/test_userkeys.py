@@ -93,6 +93,7 @@ def test_keys_on_security_tokens_are_taken(algorithm: str, parts: tuple[bytes, .
         (rsa_line(2048, b"\x01" + b"\0" * 20 + b"\x01"), "such an exponent"),
         ("ssh-ed25519 " + "A" * MAX_LINE, f"longer than {MAX_LINE} characters"),
     ],
+    ids=lambda value: value if value.isprintable() and "AAAA" not in value else "key",  # keys differ from run to run
 )
 def test_refused(text: str, expected: str) -> None:
     message = refusal(text)
