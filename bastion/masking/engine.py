@@ -20,14 +20,14 @@ from typing import Any, Protocol
 
 @dataclass(frozen=True, slots=True)
 class Trigger:
-    """A pattern whose match says: look here. `from_start` reports where the match begins, otherwise where it ends.
+    """A pattern whose match says: look here. Reported is where the match ends, or with `width` where it begins.
 
-    With `from_start` the pattern must leave no choice of where it begins for a given end (a boundary or one
-    fixed byte in front), since hyperscan reports the leftmost start of each end only.
+    `width` is how long a match can be. Such a pattern must leave no choice of where it begins for a given end (a
+    boundary or one fixed byte in front): the leftmost start of each end is reported.
     """
 
     pattern: bytes
-    from_start: bool = False
+    width: int = 0
 
 
 Hit = tuple[int, int]
@@ -44,31 +44,44 @@ class Engine(Protocol):
 
 
 class HyperscanEngine:
-    """All triggers in one pass over the text, in vectorised code."""
+    """All triggers in one pass over the text, in vectorised code.
+
+    It is asked for ends alone: keeping track of where matches begin would halve its speed. The few beginnings that are
+    wanted are looked up afterwards.
+    """
 
     name = "hyperscan"
 
     def __init__(self, triggers: Sequence[Trigger]) -> None:
         hyperscan = importlib.import_module("hyperscan")
-        som = hyperscan.HS_FLAG_SOM_LEFTMOST
-        self._from_start = tuple(trigger.from_start for trigger in triggers)
+        self._begins = {
+            index: (re.compile(trigger.pattern + rb"\Z").search, trigger.width)
+            for index, trigger in enumerate(triggers)
+            if trigger.width
+        }
         self._database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
         self._database.compile(
             expressions=[trigger.pattern for trigger in triggers],
             ids=list(range(len(triggers))),
             elements=len(triggers),
-            flags=[som if trigger.from_start else 0 for trigger in triggers],
+            flags=[0] * len(triggers),
         )
 
     def find(self, text: bytes) -> list[Hit]:
         """Return all hits in `text`."""
-        hits: list[Hit] = []
-        from_start = self._from_start
+        ends: list[Hit] = []
 
-        def note(index: int, start: int, end: int, _flags: int, _context: object) -> None:
-            hits.append((index, start if from_start[index] else end))
+        def note(index: int, _start: int, end: int, _flags: int, _context: object) -> None:
+            ends.append((index, end))
 
         self._database.scan(text, match_event_handler=note)
+        hits: list[Hit] = []
+        for index, end in ends:
+            begin = self._begins.get(index)
+            if begin is None:
+                hits.append((index, end))
+            elif (found := begin[0](text, max(0, end - begin[1]), end)) is not None:
+                hits.append((index, found.start()))
         return hits
 
 
@@ -79,17 +92,17 @@ class _SearchingEngine:
 
     def __init__(self, triggers: Sequence[Trigger], compile_pattern: Callable[[bytes], Any]) -> None:
         self._searches = [
-            (index, compile_pattern(trigger.pattern).search, trigger.from_start)
+            (index, compile_pattern(trigger.pattern).search, bool(trigger.width))
             for index, trigger in enumerate(triggers)
         ]
 
     def find(self, text: bytes) -> list[Hit]:
         """Return all hits in `text`."""
         hits: list[Hit] = []
-        for index, search, from_start in self._searches:
+        for index, search, begins in self._searches:
             found = search(text)
             while found is not None:
-                hits.append((index, found.start() if from_start else found.end()))
+                hits.append((index, found.start() if begins else found.end()))
                 found = search(text, found.start() + 1)
         return hits
 

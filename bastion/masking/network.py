@@ -80,7 +80,7 @@ ROWS = (
         kind="ip",
         probes=(
             Probe(
-                Trigger(rb"(?:^|[^0-9A-Za-z_.]|[^0-9]\.)[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]", from_start=True),
+                Trigger(rb"(?:^|[^0-9A-Za-z_.]|[^0-9]\.)[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]", width=15),
                 _locate_ipv4,
             ),
         ),
@@ -138,15 +138,13 @@ ROWS = (
         kind="mac",
         probes=(
             Probe(
-                Trigger(
-                    rb"(?:^|[^0-9A-Za-z])(?:[0-9A-Fa-f]{2}[:\-]){5}[0-9A-Fa-f]{2}(?:[^0-9A-Za-z]|$)", from_start=True
-                ),
+                Trigger(rb"(?:^|[^0-9A-Za-z])(?:[0-9A-Fa-f]{2}[:\-]){5}[0-9A-Fa-f]{2}(?:[^0-9A-Za-z]|$)", width=19),
                 _locate_mac,
             ),
             Probe(
                 Trigger(
                     rb"(?:^|[^0-9A-Za-z])[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}(?:[^0-9A-Za-z]|$)",
-                    from_start=True,
+                    width=16,
                 ),
                 _locate_cisco,
             ),

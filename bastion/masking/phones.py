@@ -7,8 +7,9 @@ any other number of seven to fifteen digits needs a word such as `phone`, `tel` 
 
 import re
 
+from bastion.masking.engine import Trigger
 from bastion.masking.rows import Numbers, Row
-from bastion.masking.shapes import NUMBERS, anywhere, behind
+from bastion.masking.shapes import APART_LEFT, NUMBERS, anywhere, behind
 
 _CODES = re.compile(
     rb"1|7|2[07]|3[0-469]|4[013-9]|5[1-8]|6[0-6]|8[1246]|9[0-58]"
@@ -53,8 +54,16 @@ ROWS = (
         name="international",
         kind="phone",
         probes=(
-            anywhere(rb"\+[1-9](?:" + _BETWEEN + rb"[0-9]){6,14}", is_international),
-            anywhere(rb"00[1-9][0-9]{0,2}[ ./\-](?:" + _BETWEEN + rb"[0-9]){5,12}", _is_dialled),
+            anywhere(
+                rb"\+[1-9](?:" + _BETWEEN + rb"[0-9]){6,14}",
+                is_international,
+                Trigger(rb"\+[1-9](?:" + _BETWEEN + rb"[0-9]){2}", width=22),
+            ),
+            anywhere(
+                rb"00[1-9][0-9]{0,2}[ ./\-](?:" + _BETWEEN + rb"[0-9]){5,12}",
+                _is_dialled,
+                Trigger(APART_LEFT + rb"00[1-9][0-9]{0,2}[ ./\-]", width=7),
+            ),
         ),
         opening=NUMBERS,
         samples=(

@@ -258,7 +258,7 @@ ROWS = (
     Row(
         name="token",
         kind="secret",
-        probes=(Probe(Trigger(rb"(?:^|[^0-9A-Za-z])(?:" + _TOKEN_SHAPES + rb")", from_start=True), _locate_token),),
+        probes=(Probe(Trigger(rb"(?:^|[^0-9A-Za-z])(?:" + _TOKEN_SHAPES + rb")", width=_HEAD), _locate_token),),
         opening=_TokenOpening(body=_ALNUM + b"_-.", firsts=b"ASdeghnprsxy", limit=_HEAD),
         sink=TokenSink(),
         samples=(
@@ -275,7 +275,7 @@ ROWS = (
     Row(
         name="private-key",
         kind="secret",
-        probes=(Probe(Trigger(rb"-----BEGIN [A-Z0-9 ]{0,24}PRIVATE KEY", from_start=True), _locate_private),),
+        probes=(Probe(Trigger(rb"-----BEGIN [A-Z0-9 ]{0,24}PRIVATE KEY", width=47), _locate_private),),
         opening=_PrivateOpening(),
         sink=KeySink(),
         samples=(

@@ -49,6 +49,7 @@ _WORD_LEFT = rb"(?:(?<![A-Za-z])|(?<=[a-z])(?=[A-Z]))"
 _WORD_RIGHT = rb"(?![a-z])"
 _WORD_REACH = 72
 _SPOKEN = bytes(set(range(256)) - set(b"0123456789\n,;{}[]*"))
+_LONGEST = 160  # bytes of a number with separators of three bytes
 _LEAD = 3  # capital letters that may stand before the first digit of a number found by its word
 _LONGER_FILLER = _FILLER.replace(b"30", b"%d" % (30 + _LEAD))
 
@@ -101,10 +102,13 @@ def layouts(templates: Iterable[str]) -> bytes:
     return b"|".join(layout(template) for template in templates)
 
 
-def anywhere(shapes: bytes, check: Check) -> Probe:
-    """Return a probe for numbers of these shapes (a pattern) that pass the check."""
-    trigger = Trigger(APART_LEFT + rb"(?:" + shapes + rb")" + APART_RIGHT, from_start=True)
-    return Probe(trigger, _either(re.compile(LEFT + rb"(?:" + shapes + rb")" + RIGHT), check))
+def anywhere(shapes: bytes, check: Check, trigger: Trigger | None = None) -> Probe:
+    """Return a probe for numbers of these shapes (a pattern) that pass the check.
+
+    `trigger` finds where they begin, where a short one is enough; the byte before may belong to it.
+    """
+    whole = Trigger(APART_LEFT + rb"(?:" + shapes + rb")" + APART_RIGHT, width=_LONGEST)
+    return Probe(trigger or whole, _either(re.compile(LEFT + rb"(?:" + shapes + rb")" + RIGHT), check))
 
 
 def behind(words: str, shapes: bytes, check: Check) -> Probe:
