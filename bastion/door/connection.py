@@ -14,6 +14,7 @@ import asyncssh
 from asyncssh.packet import SSHPacket, String
 from asyncssh.public_key import decode_ssh_certificate
 
+from bastion.bounds import BoundedChannel, BoundedConnection
 from bastion.channel.client import ClientSession
 from bastion.channel.requests import Display
 from bastion.model import Identity
@@ -29,7 +30,7 @@ _FAST_CIPHERS = (b"aes128-gcm@openssh.com", b"aes256-gcm@openssh.com")  # every 
 _WEAK_SIGNATURES = (b"ssh-rsa", b"ssh-dss")
 
 
-class BastionChannel(asyncssh.SSHServerChannel[bytes]):
+class BastionChannel(BoundedChannel, asyncssh.SSHServerChannel[bytes]):
     """A session channel whose exec string may hold any bytes (RFC 4254 section 6.5 does not ask for UTF-8).
 
     An agent or display is asked of the session, not of sockets of this machine; variables are bounded.
@@ -76,7 +77,7 @@ class BastionServer(asyncssh.SSHServer):
         raise NotImplementedError
 
 
-class DoorConnection(FrugalPackets, asyncssh.SSHServerConnection):
+class DoorConnection(BoundedConnection, FrugalPackets, asyncssh.SSHServerConnection):
     """A connection at the door, or nested in a channel of one."""
 
     _owner: BastionServer

@@ -15,6 +15,7 @@ import asyncssh
 from asyncssh.channel import SSHX11Channel
 from asyncssh.packet import Boolean, SSHPacket, String, UInt32
 
+from bastion.bounds import BoundedChannel, BoundedConnection
 from bastion.packets import FrugalPackets
 from bastion.transport import PACKET, WINDOW
 
@@ -54,7 +55,7 @@ class Homeward(Protocol):
         """A program on the target, at `host` and `port` as the target says, wants the client's display."""
 
 
-class TargetConnection(FrugalPackets, asyncssh.SSHClientConnection):
+class TargetConnection(BoundedConnection, FrugalPackets, asyncssh.SSHClientConnection):
     """A connection to a target. Without `homeward`, agent and X11 channels are refused."""
 
     homeward: Homeward | None = None
@@ -79,7 +80,7 @@ class TargetConnection(FrugalPackets, asyncssh.SSHClientConnection):
         return self.create_x11_channel(WINDOW, PACKET), self.homeward.x11_called(self, host, port)
 
 
-class TargetChannel(asyncssh.SSHClientChannel[bytes]):
+class TargetChannel(BoundedChannel, asyncssh.SSHClientChannel[bytes]):
     """A session channel that asks for more before its shell or command. `refused` names what the target denied."""
 
     _conn: TargetConnection
