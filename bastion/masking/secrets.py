@@ -75,9 +75,9 @@ _NO_VALUES = frozenset(
 _CALLS = (b"[", b"(")
 _PLAIN = re.compile(rb"[A-Za-z]?[a-z.\-_:/]*|[A-Z_\-]+|[0-9.]{1,5}")
 
-_URL = re.compile(rb"[A-Za-z0-9]://[^\s:@/\"'\x1b]{0,64}:([^\s@/\"'\x1b]{1,64})@")
+_URL = re.compile(rb"[A-Za-z0-9]://[^\s:@/\"'\x00\x1b]{0,64}:([^\s@/\"'\x00\x1b]{1,64})@")
 _URL_REACH = 136
-_URL_BEGUN = re.compile(rb"://[^\s:@/\"'\x1b]{0,64}:([^\s@/\"'\x1b]{0,64})\Z")
+_URL_BEGUN = re.compile(rb"://[^\s:@/\"'\x00\x1b]{0,64}:([^\s@/\"'\x00\x1b]{0,64})\Z")
 
 _PRIVATE = re.compile(rb"-----BEGIN [A-Z0-9 ]{0,24}PRIVATE KEY(?: BLOCK)?-----")
 _PRIVATE_BEGUN = re.compile(rb"-{1,5}\Z|-----B(?:E(?:G(?:I(?:N(?: [A-Z0-9 ]{0,48}-{0,5})?)?)?)?)?\Z")
@@ -324,7 +324,7 @@ ROWS = (
     Row(
         name="url",
         kind="secret",
-        probes=(Probe(Trigger(rb"[A-Za-z0-9]://[^\s:@/\"'\x1b]{0,64}:[^\s@/\"'\x1b]{1,64}@"), _locate_url),),
+        probes=(Probe(Trigger(rb"[A-Za-z0-9]://[^\s:@/\"'\x00\x1b]{0,64}:[^\s@/\"'\x00\x1b]{1,64}@"), _locate_url),),
         opening=_VALUES,
         samples=("postgres://app:<s3cr3t>@localhost:5432/db", "redis://:<pass>@cache/0", "amqp://guest:<guest>@mq"),
         near_misses=("http://host:8080/path", "https://example.org/a:b@c", "git://user@host"),

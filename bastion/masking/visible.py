@@ -3,7 +3,7 @@
 `view` splits raw bytes into pieces. Colours, erase-in-line, character sets, bells, shifts and operating system commands
 don't move the cursor: they are passed over, and kept in the output. A single backspace takes back the character right
 before it (`_ BS x`, `x BS x`, as `man` prints). A step to the right counts as a space. NUL bytes at every second place
-are taken as UTF-16. Every other control sequence stands as one byte that no value contains, as do CR and LF.
+are taken as UTF-16, other ones as they are. Every other control sequence stands as one byte that no value contains, as do CR and LF.
 
 This is no screen: what full-screen programs paint by moving the cursor is not put together, and several backspaces in a
 row or a carriage return start afresh. Sequences longer than the limits below are read as text. Reading may stop at any
@@ -73,7 +73,7 @@ _TOKEN = re.compile(
     rb"|(?P<nul>(?<=\x00[^\x00])\x00|\x00(?=[^\x00]\x00))"
     rb"|(?P<part>\x00[^\x00]?\Z|\x1b\Z|\x1b\[[0-?]{0,64}[ -/]{0,8}\Z"
     rb"|\x1b[()*+][ -/]?\Z|\x1b\][^\x00-\x1f]{0,%d}\x1b?\Z)"
-    rb"|(?P<barrier>\x1b\[[0-?]{0,64}[ -/]{0,8}[@-~]|\x1b[ -~]|\x1b|\x00)" % (OSC_LIMIT, OSC_LIMIT)
+    rb"|(?P<barrier>\x1b\[[0-?]{0,64}[ -/]{0,8}[@-~]|\x1b[ -~]|\x1b)" % (OSC_LIMIT, OSC_LIMIT)
 )
 
 
@@ -84,7 +84,14 @@ def is_plain(raw: bytes) -> bool:
     )
 
 
-_SPECIAL = re.compile(rb"[\x00\x07\x08\x0e\x0f\x1b]")
+# A NUL that is no half of a character of UTF-16, and an escape that begins nothing, stand as they are: no value holds
+# them either. So do control characters behind half a character of UTF-8, since only binary data has those.
+_SPECIAL = re.compile(
+    rb"[\x00\x07\x08\x0e\x0f\x1b](?:(?<=\x1b)(?=[ -~]|\Z)|(?<=[\x07\x08\x0e\x0f])(?<![\xc0-\xff].)(?<![\x00-\x7f][\x80-\xbf].)"
+    rb"|(?<=\x00[^\x00]\x00)|(?<=\x00)(?=[^\x00]\x00|[^\x00]?\Z|\x00{8}))",
+    re.DOTALL,
+)
+_ZEROS = re.compile(rb"\x00+")
 
 
 class _Builder:
@@ -159,15 +166,19 @@ def view(raw: bytes, before: Before, *, final: bool) -> View:
     builder = _Builder(before)
     skip = len(before.raw)
     whole = before.raw + raw
-    position = skip
-    while (special := _SPECIAL.search(whole, position)) is not None:
+    position = seek = skip
+    while (special := _SPECIAL.search(whole, seek)) is not None:
         begin = special.start()
+        if whole.startswith(b"\0" * 8, begin) and (zeros := _ZEROS.match(whole, begin)) is not None:
+            seek = zeros.end() - 1
+            if begin < 2 or whole[begin - 2] or not whole[begin - 1]:
+                continue  # no half of a character of UTF-16
         token = _TOKEN.match(whole, begin)
         assert token is not None
         end = token.end()
         if begin > position:
             builder.show(Kind.TEXT, position - skip, begin - skip, whole[position:begin])
-        position = end
+        position = seek = end
         kind = token.lastgroup
         if kind == "kept":
             builder.hide(Kind.KEPT, begin - skip, end - skip)
@@ -175,10 +186,14 @@ def view(raw: bytes, before: Before, *, final: bool) -> View:
             builder.back(begin - skip)
         elif kind == "part" and not final:
             return View(bytes(builder.text), raw, begin - skip, tuple(builder.pieces), builder.popped)
+        elif kind == "part" and whole[begin] == 0:
+            builder.show(Kind.TEXT, begin - skip, end - skip, whole[begin:end])
         elif kind in {"nul", "osc"}:
             builder.hide(Kind.NUL if kind == "nul" else Kind.OSC, begin - skip, end - skip)
         else:
             builder.show(Kind.CELL, begin - skip, end - skip, b" " if kind == "space" else BARRIER)
+    if position == skip:
+        return View(raw, raw, len(raw))
     if position < len(whole):
         builder.show(Kind.TEXT, position - skip, len(raw), whole[position:])
     return View(bytes(builder.text), raw, len(raw), tuple(builder.pieces), builder.popped)

@@ -90,6 +90,8 @@ ESCAPES = [
     b"\x1b]8;;mailto:a@b.io",
     b"\0",
     b"\0a\0",
+    b"\0" * 9,
+    b"\x80\x07",
     b"\x1b]52;c;",
     b"\x1b[01;31m\x1b[K",
     b"\x1b[m",
