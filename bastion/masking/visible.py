@@ -3,7 +3,8 @@
 `view` splits raw bytes into pieces. Colours, erase-in-line, character sets, bells, shifts and operating system commands
 don't move the cursor: they are passed over, and kept in the output. A single backspace takes back the character right
 before it (`_ BS x`, `x BS x`, as `man` prints). A step to the right counts as a space. NUL bytes at every second place
-are taken as UTF-16, other ones as they are. Every other control sequence stands as one byte that no value contains, as do CR and LF.
+are taken as UTF-16, other ones as they are. Every other control sequence stands as one
+byte that no value contains, as do CR and LF.
 
 This is no screen: what full-screen programs paint by moving the cursor is not put together, and several backspaces in a
 row or a carriage return start afresh. Sequences longer than the limits below are read as text. Reading may stop at any
@@ -87,7 +88,8 @@ def is_plain(raw: bytes) -> bool:
 # A NUL that is no half of a character of UTF-16, and an escape that begins nothing, stand as they are: no value holds
 # them either. So do control characters behind half a character of UTF-8, since only binary data has those.
 _SPECIAL = re.compile(
-    rb"[\x00\x07\x08\x0e\x0f\x1b](?:(?<=\x1b)(?=[ -~]|\Z)|(?<=[\x07\x08\x0e\x0f])(?<![\xc0-\xff].)(?<![\x00-\x7f][\x80-\xbf].)"
+    rb"[\x00\x07\x08\x0e\x0f\x1b](?:(?<=\x1b)(?=[ -~]|\Z)"
+    rb"|(?<=[\x07\x08\x0e\x0f])(?<![\xc0-\xff].)(?<![\x00-\x7f][\x80-\xbf].)"
     rb"|(?<=\x00[^\x00]\x00)|(?<=\x00)(?=[^\x00]\x00|[^\x00]?\Z|\x00{8}))",
     re.DOTALL,
 )
