@@ -40,9 +40,7 @@ def check(config: Config, findings: Findings) -> None:
 
 
 def _matches_everything(rule: Rule) -> bool:
-    what = (rule.commands, rule.regex, rule.sql, rule.opaque, rule.paths, rule.transfer)
-    where = (rule.targets, rule.groups, rule.kinds, rule.logins)
-    return not any(what + where)
+    return rule.whatever and not any((rule.targets, rule.groups, rule.kinds, rule.logins, rule.times))
 
 
 def _check_role(role: Role, config: Config, findings: Findings) -> None:

@@ -6,6 +6,7 @@ from datetime import timedelta
 from bastion import environment
 from bastion.config.schema import SQL_STATEMENTS, AccessRequestConfig, Role, Rule, Selector, SQLCondition, Target
 from bastion.config.table import Reader, Table
+from bastion.config.times import time_window
 from bastion.config.values import (
     BadValueError,
     boolean,
@@ -29,6 +30,7 @@ from bastion.config.values import (
 )
 from bastion.instances import instance
 from bastion.model import TRANSFERS, Action, ChannelKind, ControlRight, Kind, ShellGate
+from bastion.policy import pack
 from bastion.policy.understanding import Reason
 
 _MOST_APPROVALS = 20
@@ -113,6 +115,7 @@ def _rule(table: Table, targets: Mapping[str, Target]) -> Rule:
         commands=table.several("commands", command_pattern),
         regex=table.several("regex", regex),
         sql=_sql(table),
+        packs=table.several("packs", word(pack.names())),
         opaque=table.take("opaque", _opaque, _NOT_OPAQUE),
         paths=table.several("paths", path_pattern),
         transfer=frozenset(ChannelKind(way) for way in table.several("transfer", word(sorted(TRANSFERS)))),
@@ -120,6 +123,7 @@ def _rule(table: Table, targets: Mapping[str, Target]) -> Rule:
         groups=table.several("groups", group),
         kinds=frozenset(table.several("kinds", member(Kind))),
         logins=table.several("logins", login),
+        times=table.several("times", time_window),
         reason=table.take("reason", text, ""),
         approvers=_approvers(table, action),
         approvals=table.take("approvals", integer(1, _MOST_APPROVALS), 1),

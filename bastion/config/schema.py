@@ -201,11 +201,26 @@ class SQLCondition:
 
 
 @dataclass(frozen=True, slots=True)
+class TimeWindow:
+    """A time of the week that comes back: on these days (Monday is 0) from `begin` until before `end`.
+
+    Both are minutes after midnight by the clocks of `zone`, an IANA name. A window that ends before it begins goes on
+    into the next day, and belongs to the day on which it began.
+    """
+
+    days: frozenset[int]
+    begin: int
+    end: int
+    zone: str
+
+
+@dataclass(frozen=True, slots=True)
 class Rule:
     """`[[rules]]`. Empty conditions match everything; `opaque` is True, False or the reasons it matches.
 
-    `paths` are globs of files that sftp, scp and rsync transfer, `transfer` the ways ("upload", "download"). `logins`
-    may hold `*`, which is any login.
+    `packs` name shipped lists of dangerous operations, which match beside the rule's own patterns. `paths` are globs of
+    files that sftp, scp and rsync transfer, `transfer` the ways ("upload", "download"). `logins` may hold `*`, which is
+    any login. `times` are when the rule is in force; empty is always.
     """
 
     name: str
@@ -213,6 +228,7 @@ class Rule:
     commands: tuple[str, ...] = ()
     regex: tuple[str, ...] = ()
     sql: SQLCondition | None = None
+    packs: tuple[str, ...] = ()
     opaque: bool | frozenset[str] = False
     paths: tuple[str, ...] = ()
     transfer: frozenset[ChannelKind] = frozenset()
@@ -220,10 +236,17 @@ class Rule:
     groups: tuple[str, ...] = ()
     kinds: frozenset[Kind] = frozenset()
     logins: tuple[str, ...] = ()
+    times: tuple[TimeWindow, ...] = ()
     reason: str = ""
     approvers: tuple[str, ...] = ()
     approvals: int = 1
     timeout: timedelta = timedelta(minutes=10)
+
+    @property
+    def whatever(self) -> bool:
+        """Whether it says nothing of what is done, so that it matches everything."""
+        commands = self.commands or self.regex or self.sql or self.packs or self.opaque
+        return not (commands or self.paths or self.transfer)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,13 @@
 """The rules shipped with the bastion: dangerous operations, by name. What they match is written in `pack.toml`.
 
-A pack says what is dangerous, not what to do about it: who switches it on gives action and approvers.
+A pack says what is dangerous, not what to do about it: the rule that switches it on gives action, approvers and
+conditions.
 """
 
 import itertools
 import tomllib
+from collections.abc import Iterator
+from dataclasses import replace
 from functools import cache
 from importlib import resources
 from typing import Any
@@ -42,3 +45,22 @@ def rule(name: str, *, action: Action = Action.APPROVE, approvers: tuple[str, ..
         reason=table["reason"],
         approvers=approvers,
     )
+
+
+def parts(whole: Rule) -> Iterator[Rule]:
+    """Yield a rule as several that name no packs: its own patterns, and each of its packs under the same conditions."""
+    own = replace(whole, packs=())
+    if not whole.packs or not own.whatever:
+        yield own
+    for name in whole.packs:
+        shipped = rule(name)
+        yield replace(
+            own,
+            commands=shipped.commands,
+            regex=shipped.regex,
+            sql=shipped.sql,
+            opaque=False,
+            paths=(),
+            transfer=frozenset(),
+            reason=own.reason or shipped.reason,
+        )

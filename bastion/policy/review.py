@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from bastion.config.schema import Rule
 from bastion.model import Action
+from bastion.policy import pack
 from bastion.policy.globs import Item, Symbol
 from bastion.policy.matching import matches
 from bastion.policy.patterns import CommandPattern, OperandPattern, PatternError, Stage, compile_pattern
@@ -37,11 +38,19 @@ def review(rules: Sequence[Rule]) -> list[Finding]:
 
 
 def _content(rule: Rule) -> tuple[object, ...]:
-    return (set(rule.commands), set(rule.regex), rule.sql, rule.opaque, set(rule.paths), rule.transfer)
+    return (
+        set(rule.commands),
+        set(rule.regex),
+        rule.sql,
+        set(rule.packs),
+        rule.opaque,
+        set(rule.paths),
+        rule.transfer,
+    )
 
 
 def _where(rule: Rule) -> tuple[object, ...]:
-    return (set(rule.targets), set(rule.groups), rule.kinds, set(rule.logins))
+    return (set(rule.targets), set(rule.groups), rule.kinds, set(rule.logins), set(rule.times))
 
 
 def _alone(rule: Rule) -> Iterator[str]:
@@ -80,19 +89,18 @@ def _hidden(rule: Rule, index: int, rules: Sequence[Rule]) -> Iterator[str]:
     for place, other in enumerate(rules):
         if place == index or other.action not in _STRICTER[rule.action] or not _wider(other, rule):
             continue
-        if not any(_content(other)[1:4]) and not other.commands and not other.paths and not other.transfer:
+        if other.whatever:
             yield f"never matters: rules[{place}] ({other.name}) matches everything and is stricter"
             continue
-        covered = [
-            pattern.text for pattern in _patterns(rule) if any(_covers(wide, pattern) for wide in _patterns(other))
-        ]
+        wide = [pattern for part in pack.parts(other) for pattern in _patterns(part)]
+        covered = [pattern.text for pattern in _patterns(rule) if any(_covers(one, pattern) for one in wide)]
         for text in covered:
             yield f"the pattern {text!r} never matters: rules[{place}] ({other.name}) is stricter and matches it"
 
 
 def _wider(other: Rule, rule: Rule) -> bool:
     """Whether a rule applies wherever another one does, as far as that is plain."""
-    for name in ("targets", "groups", "kinds", "logins"):
+    for name in ("targets", "groups", "kinds", "logins", "times"):
         wide, narrow = set(getattr(other, name)), set(getattr(rule, name))
         if wide and (not narrow or not narrow <= wide):
             return False

@@ -1,24 +1,27 @@
 """Rules: what happens to a command, by who asks, where, and what it would run.
 
 Deny beats approve beats allow; the order of rules never matters. Within a rule the conditions on people and targets
-must all hold; of `commands`, `regex`, `sql` and `opaque` one is enough, and a rule with none of them matches every
-command. A rule that denies or asks matches what may be so; one that allows, only what is certain.
+must all hold; of `commands`, `regex`, `sql`, `packs` and `opaque` one is enough, and a rule with none of them matches
+every command. A rule that denies or asks matches what may be so; one that allows, only what is certain.
 """
 
 import itertools
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from fnmatch import fnmatchcase
 
 import re2
 
 from bastion.config.schema import Rule, Target
 from bastion.errors import ConfigError
-from bastion.model import Action, ChannelKind, Identity, Verdict
+from bastion.model import Action, ChannelKind, Identity, Verdict, utcnow
+from bastion.policy import pack
 from bastion.policy.matching import matches
 from bastion.policy.patterns import CommandPattern, PatternError, compile_pattern
 from bastion.policy.sql import StatementFacts, facts, satisfies
+from bastion.policy.times import within
 from bastion.policy.understanding import Understanding
 from bastion.selectors import selects
 
@@ -33,12 +36,13 @@ NOBODY = "no rule allows it, and no approvers are configured; add a rule with ap
 
 @dataclass(frozen=True, slots=True)
 class CommandContext:
-    """Who wants to run a command, and where."""
+    """Who wants to run a command, and where. `clock` tells the time when it is decided, for rules with `times`."""
 
     identity: Identity
     target: Target
     login: str
     channel: ChannelKind
+    clock: Callable[[], datetime] = utcnow
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +57,7 @@ class _Compiled:
     @property
     def everything(self) -> bool:
         """Whether the rule says nothing about the command itself."""
-        rule = self.rule
-        return not (rule.commands or rule.regex or rule.sql or rule.opaque or rule.paths or rule.transfer)
+        return self.rule.whatever
 
     @property
     def needs_understanding(self) -> bool:
@@ -88,7 +91,7 @@ class RuleSet:
     def __init__(self, rules: Iterable[Rule], approvers: Iterable[str] = ()) -> None:
         self.rules = tuple(rules)
         problems: list[str] = []
-        self._compiled = tuple(_compile(rule, problems) for rule in self.rules)
+        self._compiled = tuple(_compile(part, problems) for rule in self.rules for part in pack.parts(rule))
         if problems:
             raise ConfigError("\n".join(problems))
         named = [group for rule in self.rules if rule.action is Action.APPROVE for group in rule.approvers]
@@ -97,7 +100,7 @@ class RuleSet:
 
     def needs_understanding(self, context: CommandContext, default: Action = Action.ALLOW) -> bool:
         """Whether a command's text must be read to decide here; if not, `decide` may get an empty understanding."""
-        applicable = self._applicable(context)
+        applicable = list(self._applicable(context))
         if default is not Action.ALLOW:
             return any(item.rule.action is Action.ALLOW and not item.everything for item in applicable) or any(
                 item.needs_understanding for item in applicable
@@ -105,8 +108,8 @@ class RuleSet:
         return any(item.needs_understanding and item.rule.action is not Action.ALLOW for item in applicable)
 
     def applies(self, context: CommandContext) -> bool:
-        """Whether any rule has a say here at all."""
-        return any(True for _ in self._applicable(context))
+        """Whether any rule has a say here at all, now or at another time: a session may last until then."""
+        return any(applies_to(item.rule, context, ever=True) for item in self._compiled)
 
     def decide(self, context: CommandContext, understanding: Understanding, raw: bytes, default: Action) -> Verdict:
         """Return what happens to a command; `raw` are its exact bytes, for rules with `regex`."""
@@ -214,15 +217,17 @@ def _text(error: Exception) -> str:
     return first.decode("utf-8", "replace") if isinstance(first, bytes) else str(first)
 
 
-def applies_to(rule: Rule, context: CommandContext) -> bool:
-    """Whether the conditions of a rule on people and places hold."""
+def applies_to(rule: Rule, context: CommandContext, *, ever: bool = False) -> bool:
+    """Whether the conditions of a rule on people and places hold, and those on the time unless it is about `ever`."""
     if rule.kinds and context.identity.kind not in rule.kinds:
         return False
     if rule.groups and not set(rule.groups) & set(context.identity.groups):
         return False
     if rule.logins and not any(fnmatchcase(context.login, login) for login in rule.logins):
         return False
-    return not rule.targets or selects(rule.targets, context.target)
+    if rule.targets and not selects(rule.targets, context.target):
+        return False
+    return ever or not rule.times or within(rule.times, context.clock())
 
 
 def _may_match(item: _Compiled, understanding: Understanding, raw: bytes, tables: list[StatementFacts]) -> bool:

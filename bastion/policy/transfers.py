@@ -41,8 +41,7 @@ class _Compiled:
     @property
     def everything(self) -> bool:
         """Whether the rule says nothing of what is done."""
-        rule = self.rule
-        return not (rule.commands or rule.regex or rule.sql or rule.opaque or self.on_files)
+        return self.rule.whatever
 
     @property
     def on_files(self) -> bool:

@@ -39,10 +39,11 @@ channels = ["exec"]
 """
 
 
-def bastion(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def bastion(folder: Path, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
     environment = {"PATH": os.environ["PATH"], "HOME": str(folder)}
+    command = [PROGRAM, *arguments]
     return subprocess.run(
-        [PROGRAM, *arguments], cwd=folder, env=environment, check=False, capture_output=True, text=True, timeout=30
+        command, cwd=folder, env=environment, input=stdin, check=False, capture_output=True, text=True, timeout=30
     )
 
 
@@ -204,6 +205,34 @@ def test_policy_explain_of_nothing_that_exists(tmp_path: Path) -> None:
     done = bastion(tmp_path, "policy", "explain", "--user", "a", "--target", "web-2", "--", "ls")
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("bastion: bastion.toml: there is no target web-2; there are web-1")
+
+
+def test_policy_explain_at_a_time_and_from_standard_input(tmp_path: Path) -> None:
+    night = RULES.replace('name = "wipe"', 'name = "wipe"\ntimes = ["22:00-06:00"]')
+    (tmp_path / "bastion.toml").write_text(CONFIG + night)
+    for at, said in (("2026-11-27T12:00Z", "allow by default"), ("2026-11-27T23:00", "deny by rule wipe")):
+        done = bastion(tmp_path, "policy", "explain", *WHO, "--at", at, "--", "-", stdin="echo a\nrm -rf /\n")
+        assert done.stdout.startswith(said)
+    assert bastion(tmp_path, "policy", "explain", *WHO, "--at", "noon", "--", "ls").returncode == 2
+
+
+def test_policy_packs(tmp_path: Path) -> None:
+    listed = bastion(tmp_path, "policy", "packs", "--json")
+    assert {"files", "secrets", "persistence"} <= {row["name"] for row in json.loads(listed.stdout)}
+    assert "mkfs **" in bastion(tmp_path, "policy", "packs", "disks").stdout
+    assert bastion(tmp_path, "policy", "packs", "disk").returncode == 2
+    (tmp_path / "bastion.toml").write_text(
+        CONFIG
+        + RULES
+        + """
+[[rules]]
+name = "dangerous"
+action = "deny"
+packs = ["disks"]
+"""
+    )
+    done = bastion(tmp_path, "policy", "explain", *WHO, "--", "mkfs.ext4 /dev/sdb1")
+    assert done.stdout.startswith("deny by rule dangerous: changes disks, partitions or file systems")
 
 
 def test_check_reads_the_rules_patterns(tmp_path: Path) -> None:

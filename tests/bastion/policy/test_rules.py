@@ -1,11 +1,12 @@
 """Rules: who they concern, that the strictest wins whatever the order, and what an allow list lets through."""
 
 import itertools
-from datetime import timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from bastion.config.schema import Address, Credential, Rule, Selector, SQLCondition, Target
+from bastion.config.schema import Address, Credential, Rule, Selector, SQLCondition, Target, TimeWindow
 from bastion.errors import ConfigError
 from bastion.model import Action, ChannelKind, Identity, Kind, Verdict, utcnow
 from bastion.policy.explain import explain
@@ -227,3 +228,42 @@ def test_a_verdict_is_remembered_for_its_own_understanding_alone() -> None:
     assert rules.decide(context(), clear, b"x", Action.ALLOW).action is Action.ALLOW
     assert rules.decide(context(), clear, b"x", Action.DENY).action is Action.ALLOW
     assert rules.decide(context(), Understanding("x"), b"x", Action.ALLOW).action is Action.ALLOW
+
+
+NIGHT = TimeWindow(frozenset(range(7)), 22 * 60, 6 * 60, "UTC")
+NOON, MIDNIGHT = datetime(2026, 11, 27, 12, tzinfo=UTC), datetime(2026, 11, 27, tzinfo=UTC)
+
+
+async def test_a_rule_with_times_counts_then_alone(reader: CommandReader) -> None:
+    rules = RuleSet([replace(WIPE, times=(NIGHT,))])
+    raw = b"rm -rf /"
+    understanding = await reader.understand(raw)
+    moments = iter([NOON, MIDNIGHT, NOON])
+    at = replace(context(), clock=lambda: next(moments))
+    for action in (Action.ALLOW, Action.DENY, Action.ALLOW):
+        assert rules.decide(at, understanding, raw, Action.ALLOW).action is action
+        assert rules.applies(at)  # a session that begins at noon may last until the night
+
+
+@pytest.mark.parametrize(
+    ("line", "rule"),
+    [
+        ("rm -r /etc", "risky"),
+        ("mkfs.ext4 /dev/sdb1", "risky"),
+        ("psql -c 'DROP TABLE users'", "risky"),
+        ("frobnicate", "risky"),
+        ("systemctl stop nginx", ""),
+        ("cat notes", ""),
+    ],
+)
+async def test_a_rule_switches_packs_on_by_name(reader: CommandReader, line: str, rule: str) -> None:
+    risky = Rule("risky", Action.DENY, packs=("files", "disks", "databases"), commands=("frobnicate",), groups=("eng",))
+    verdict = await decide(reader, (risky,), line)
+    assert (verdict.rule, verdict.action) == (rule, Action.DENY if rule else Action.ALLOW)
+    assert (await decide(reader, (risky,), line, groups=("ops",))).action is Action.ALLOW
+
+
+async def test_a_pack_gives_its_reason_where_the_rule_has_none(reader: CommandReader) -> None:
+    rule = Rule("risky", Action.DENY, packs=("disks",))
+    assert (await decide(reader, (rule,), "mkfs /dev/sda")).reason == "changes disks, partitions or file systems"
+    assert (await decide(reader, (replace(rule, reason="no"),), "mkfs /dev/sda")).reason == "no"
