@@ -23,7 +23,6 @@ from bastion.policy.transfers import transfer_rules
 from bastion.policy.understanding import Opaque, Reason, Understanding
 from bastion.store.base import ApprovalRow, ApprovalState
 
-NO_WAIT = "BASTION_WAIT"
 # What will be typed into a shell is not known when it opens.
 A_SHELL = Understanding("", (), (Opaque(Reason.INTERPRETER_STDIN, "a shell reads commands from its input"),))
 # Neither is what a forward will carry.
@@ -93,7 +92,7 @@ class Gate:
         )
         if row.state is ApprovalState.APPROVED:
             return await self._use(row)
-        if self._request.variable(NO_WAIT) == "0":
+        if not self._request.waits:
             return Unanswered(row.id)
         self._pending = row.id
         until = self._services.clock() + (row.expires - row.created) / 2

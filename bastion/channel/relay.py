@@ -8,7 +8,7 @@ exception ends the channel: nothing goes on unrecorded, unmasked or undecided.
 import asyncio
 import logging
 from collections.abc import Coroutine
-from typing import Any, Protocol
+from typing import Any
 
 import asyncssh
 
@@ -18,6 +18,7 @@ from bastion.channel.ledger import Ledger
 from bastion.channel.lines import LineGate
 from bastion.channel.requests import ChannelRequest
 from bastion.channel.services import Services
+from bastion.channel.sides import ClientSide
 from bastion.channel.target import open_target
 from bastion.errors import BastionError, TargetUnreachable
 from bastion.inspectors.actions import (
@@ -38,7 +39,7 @@ from bastion.inspectors.actions import (
     Withdraw,
 )
 from bastion.inspectors.base import ChannelPipeline
-from bastion.inspectors.messages import visible
+from bastion.inspectors.messages import machine_line, visible
 from bastion.model import Action as RuleAction
 from bastion.model import Grant, Stream, Verdict, strictest
 from bastion.protocols.base import Line
@@ -51,22 +52,6 @@ EARLY_LIMIT = 64 * 1024  # client bytes kept here before the client is no longer
 # A client that multiplexes closes its channel as soon as both sides said EOF, and would miss an exit status that comes
 # a moment later. So EOF waits for it, but not for ever: a program may close its output and go on reading.
 EOF_GRACE = 0.5
-
-
-class ClientSide(Protocol):
-    """What the relay does to the client's channel (`bastion.channel.client`)."""
-
-    def send(self, stream: Stream, data: bytes) -> None:
-        """Send bytes on stdout or stderr."""
-
-    def send_eof(self) -> None:
-        """Half-close."""
-
-    def read(self, reading: bool) -> None:
-        """Start or stop reading from the client."""
-
-    def exit(self, status: str | None, signal: tuple[bool, str, str] | None) -> None:
-        """Report an exit status or signal, or neither, and close."""
 
 
 class Relay:
@@ -306,8 +291,11 @@ class Relay:
         self._resolve(decision)
 
     def _resolve(self, decision: Decision) -> None:
-        if not self._finishing:
-            self._perform(self._pipeline.resolve(decision, self._loop.time()))
+        if self._finishing:
+            return
+        if self._request.machine and not isinstance(decision, Allowed):
+            self._perform(self._pipeline.note(machine_line(decision)))
+        self._perform(self._pipeline.resolve(decision, self._loop.time()))
 
     async def _open(self) -> None:
         await self._ledger.open(None)

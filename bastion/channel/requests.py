@@ -32,6 +32,10 @@ class Display:
     screen: int
 
 
+NOT_WAITING = (("BASTION_WAIT", "0"),)
+"""What a client sends that does not wait for people, but comes back later."""
+
+
 @dataclass(frozen=True, slots=True)
 class ChannelRequest:
     """A shell, exec or subsystem request with all that came before it.
@@ -47,6 +51,12 @@ class ChannelRequest:
     agent: bool = False
     display: Display | None = None
 
-    def variable(self, name: str) -> str:
-        """Return a variable the client sent, or an empty text."""
-        return dict(self.env).get(name, "")
+    @property
+    def waits(self) -> bool:
+        """Whether the client waits for people."""
+        return not set(NOT_WAITING) <= set(self.env)
+
+    @property
+    def machine(self) -> bool:
+        """Whether a program reads what is said, and wants it as JSON besides: BASTION_JSON=1."""
+        return dict(self.env).get("BASTION_JSON") == "1"

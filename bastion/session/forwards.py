@@ -14,8 +14,8 @@ import asyncssh
 from bastion.audit import Event, EventType
 from bastion.channel.bridge import Bridge
 from bastion.channel.forward import Forward, Passage, facts
-from bastion.channel.gate import NO_WAIT, Gate
-from bastion.channel.requests import ChannelRequest
+from bastion.channel.gate import Gate
+from bastion.channel.requests import NOT_WAITING, ChannelRequest
 from bastion.errors import AccessDenied, BastionError, UnavailableError
 from bastion.inspectors.actions import Allowed
 from bastion.inspectors.messages import visible, wording
@@ -160,7 +160,7 @@ class Forwards:
 
     async def _judge(self, passage: Passage, grant: Grant) -> None:
         place = passage.place.encode()
-        request = ChannelRequest(passage.kind, place, None, ((NO_WAIT, "0"),))
+        request = ChannelRequest(passage.kind, place, None, NOT_WAITING)
         gate = Gate(self._services, grant, request, self._client.origin.connection)
         decision = await gate.settle(place, await gate.judge(place), lambda _: None)
         if not isinstance(decision, Allowed):

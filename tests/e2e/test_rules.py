@@ -156,6 +156,15 @@ def test_run_again_after_approval(agent: Client, bob: Client, world: World, depl
     assert runs(deployed, release) == 1
 
 
+@pytest.mark.parametrize("way", ["jump", "percent"])
+def test_programs_are_told_as_json(agent: Client, world: World, release: str, way: str) -> None:
+    place = ["-J", "bastion", f"{world.login}@web-1"] if way == "jump" else [f"{world.login}%web-1@bastion"]
+    done = agent.ssh("-o", "SetEnv=BASTION_WAIT=0 BASTION_JSON=1", *place, f"deploy {release} 0; env")
+    (line,) = [line for line in done.said if line.startswith("bastion: {")]
+    assert (done.status, done.out) == (75, b"")
+    assert json.loads(line.removeprefix("bastion: ")) == {"approval": open_approval(done), "state": "open"}
+
+
 def test_approval_is_for_these_bytes_this_user_and_this_way(
     people: dict[str, Client], world: World, deployed: Path, release: str
 ) -> None:

@@ -258,6 +258,23 @@ async def test_who_does_not_wait_is_told_to_come_back(tmp_path: Path) -> None:
         )
 
 
+async def test_a_program_is_told_as_json_besides(tmp_path: Path) -> None:
+    async with bench(tmp_path, b"deploy v1", env=(("BASTION_JSON", "1"),)) as b:
+        b.relay.start()
+        await b.until(lambda: b"waiting for approval" in b.client.err)
+        (row,) = b.thread.store.approvals.list()
+        await b.services.approvals.decide(
+            BOB, row.id, approve=False, reason="no\n\x1b[2J", lifetime=None, may_approve=True
+        )
+        assert await b.client.ended == ("126", None)
+        lines = [line.removeprefix("bastion: ") for line in b.client.err.decode().splitlines()]
+        waiting, denied = (json.loads(line) for line in lines if line.startswith("{"))
+        assert (waiting["approval"], waiting["state"], waiting["rule"]) == (row.id, "waiting", row.rule)
+        assert waiting["until"] in b.client.err.decode().splitlines()[1]
+        assert denied == {"approval": row.id, "state": "denied", "by": "bob", "reason": "not now"}
+        assert len(lines) == 4, "the lines of the contract are there too"
+
+
 async def test_a_target_that_ends_its_output_and_goes_on_is_passed_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
