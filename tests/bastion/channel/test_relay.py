@@ -263,9 +263,7 @@ async def test_a_program_is_told_as_json_besides(tmp_path: Path) -> None:
         b.relay.start()
         await b.until(lambda: b"waiting for approval" in b.client.err)
         (row,) = b.thread.store.approvals.list()
-        await b.services.approvals.decide(
-            BOB, row.id, approve=False, reason="no\n\x1b[2J", lifetime=None, may_approve=True
-        )
+        await b.services.approvals.decide(BOB, row.id, approve=False, reason="not now", lifetime=None, may_approve=True)
         assert await b.client.ended == ("126", None)
         lines = [line.removeprefix("bastion: ") for line in b.client.err.decode().splitlines()]
         waiting, denied = (json.loads(line) for line in lines if line.startswith("{"))
