@@ -9,6 +9,7 @@ that opens, asks or leaves unanswered without end is refused. Leans on internals
 
 import asyncio
 from collections.abc import Awaitable
+from inspect import iscoroutine
 from typing import TYPE_CHECKING, Any, cast
 
 import asyncssh
@@ -31,11 +32,24 @@ MAX_DEFERRED = 2000  # packets that wait for new keys: answers, since channels h
 WRITE_HIGH, WRITE_LOW = 512 * 1024, 128 * 1024  # bytes the transport may hold before channels wait
 MOST_UNSENT = 4 * 1024 * 1024  # bytes that wait to be sent, answers too, before the peer is no longer read
 MOST_UNSERVED = 1024 * 1024  # bytes that came while a packet takes its time, before the peer is no longer read
+LEAST_PACKET = 256  # bytes that a peer must take at once: each packet costs us the same, however little it holds
 PIECE = 4 * 1024  # bytes; smaller pieces of what waits are put together, since each costs more than its bytes
 
 
 class BoundedChannel(_Channel):
     """Mixed in before any of asyncssh's channels, whose connection is a `BoundedConnection`."""
+
+    def process_open(self, send_chan: int, send_window: int, send_pktsize: int, session: Any) -> None:
+        """Take a channel that the peer opens. Raises ProtocolError where its packets may hold too little."""
+        if send_pktsize < LEAST_PACKET and iscoroutine(session):
+            session.close()
+        _check_packet_size(send_pktsize)
+        super().process_open(send_chan, send_window, send_pktsize, session)
+
+    def process_open_confirmation(self, send_chan: int, send_window: int, send_pktsize: int, packet: SSHPacket) -> None:
+        """Take the peer's agreement to a channel. Raises ProtocolError where its packets may hold too little."""
+        _check_packet_size(send_pktsize)
+        super().process_open_confirmation(send_chan, send_window, send_pktsize, packet)
 
     def _flush_send_buf(self) -> None:
         waiting = self._send_buf
@@ -57,6 +71,11 @@ class BoundedChannel(_Channel):
         if 0 < unread < len(waiting) and waiting[-2][1] == datatype and len(waiting[-2][0]) + len(data) <= PIECE:
             waiting.pop()
             waiting[-1] = (waiting[-1][0] + data, datatype)
+
+
+def _check_packet_size(size: int) -> None:
+    if size < LEAST_PACKET:
+        raise asyncssh.ProtocolError(f"Maximum packet size below {LEAST_PACKET}")
 
 
 class BoundedTCPChannel(BoundedChannel, asyncssh.SSHTCPChannel[bytes]):

@@ -6,7 +6,7 @@ client is still served meanwhile.
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import asyncssh
@@ -234,3 +234,74 @@ async def ask(channel: Any, request: bytes, *arguments: bytes) -> bool:
 def exec_of(command: str) -> tuple[bytes, bytes]:
     """Return the request that runs a command, with its argument."""
     return b"exec", String(command)
+
+
+class Prepared(asyncssh.SSHClient):
+    """Hands its connection to the test before anything is sent."""
+
+    def __init__(self, prepare: Callable[[Any], None]) -> None:
+        self._prepare = prepare
+
+    def connection_made(self, conn: asyncssh.SSHClientConnection) -> None:
+        self._prepare(conn)
+
+
+async def rude(door: RawDoor, prepare: Callable[[Any], None], **options: Any) -> Any:
+    """Connect with a prepared client; return the door's connection once it, or the client's, is closed."""
+    made: list[Any] = []
+
+    def both(connection: Any) -> None:
+        made.append(connection)
+        prepare(connection)
+
+    with suppress(asyncssh.Error, OSError, TimeoutError):
+        async with asyncio.timeout(20):
+            connection = await door.client(client_factory=lambda: Prepared(both), **options)
+            connection.abort()
+    server: Any = door.connections[-1]
+    made[-1].abort()
+    await until(server.is_closed)
+    return server
+
+
+def in_place_of_login(attack: Callable[[Any], object]) -> Callable[[Any], None]:
+    """Return what makes a client do something else where it should ask to be let in (RFC 4252)."""
+
+    def prepare(connection: Any) -> None:
+        def begin(**_: object) -> None:
+            connection._auth_complete = True  # so that asyncssh sends whatever it is told to
+            attack(connection)
+
+        connection.try_next_auth = begin
+
+    return prepare
+
+
+def clear_packet(payload: bytes) -> bytes:
+    """Return a packet as it is before keys are agreed on (RFC 4253 section 6)."""
+    padding = 8 - (5 + len(payload)) % 8 + 8
+    return (1 + len(payload) + padding).to_bytes(4, "big") + bytes([padding]) + payload + bytes(padding)
+
+
+KEX = "curve25519-sha256"
+
+
+def kexinit(kex: str = KEX, *, strict: bool = True, compression: str = "none") -> bytes:
+    """Return a client's KEXINIT (RFC 4253 section 7.1)."""
+    names = f"{kex},kex-strict-c-v00@openssh.com" if strict else kex
+    cipher, mac = "aes128-gcm@openssh.com", "hmac-sha2-256-etm@openssh.com"
+    lists = [names, "ssh-ed25519", cipher, cipher, mac, mac, compression, compression, "", ""]
+    return b"\x14" + bytes(16) + b"".join(String(one) for one in lists) + bytes(5)
+
+
+async def speak(port: int, *parts: bytes, version: bytes = b"SSH-2.0-test\r\n") -> bytes:
+    """Connect, say all of it at once, and return what comes until the other side hangs up."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        async with asyncio.timeout(20):
+            writer.write(version + b"".join(parts))
+            with suppress(ConnectionError):
+                return await reader.read()
+    finally:
+        writer.close()
+    return b""
