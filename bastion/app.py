@@ -37,6 +37,7 @@ from bastion.control.services import ControlServices
 from bastion.door.host import DoorHost, RunCommand
 from bastion.door.outer import OuterServer
 from bastion.errors import UnavailableError
+from bastion.following import follow
 from bastion.health import HealthEndpoint
 from bastion.journal import AuditLog
 from bastion.keeper import Keeper
@@ -158,14 +159,14 @@ async def _work(path: Path, config: Config, run_command: RunCommand, seat: Seat)
     stop = asyncio.Event()
     async with AsyncExitStack() as stack:
         services, metrics, maker = await _build(config, stack)
+        given = [socket.socket(fileno=descriptor) for descriptor in seat.listening]
+        sockets = given or open_sockets(config.server.listen, 1)[0]
         presence, orders = await _arrive(services, seat)
         host = DoorHost(services, _control(services, orders), run_command, share=seat.count)
         await host.prepare()
         keeper = Keeper(path, services, metrics, maker, host.prepare, presence, orders)
         if config.server.metrics is not None and seat.count == 1:
             stack.enter_context(HealthEndpoint(config.server.metrics, metrics.text, keeper.unready))
-        given = [socket.socket(fileno=descriptor) for descriptor in seat.listening]
-        sockets = given or open_sockets(config.server.listen, 1)[0]
         port = await host.listen(sockets, lambda: OuterServer(host))
         _on_signals(stop.set, keeper.reload)
         tasks = [asyncio.create_task(work) for work in (keeper.run(), orders.run())]
@@ -217,10 +218,16 @@ async def _build(config: Config, stack: AsyncExitStack) -> tuple[Services, Metri
     thread = StoreThread(await asyncio.to_thread(open_store, config.store.database))
     stack.push_async_callback(thread.close)
     await thread.run(thread.store.check)
-    metrics.live(lambda: len(live.ids()))
+    loop = asyncio.get_running_loop()
+    metrics.live(
+        sessions=lambda: len(live.ids()),
+        connections=lambda: live.connections,
+        tasks=lambda: len(asyncio.all_tasks(loop)),
+    )
 
     def observe(event: Event) -> None:
         metrics.observe(event)
+        follow(event)
         notifications.observe(event)
 
     audit = AuditLog(thread, NODE, utcnow, observe)

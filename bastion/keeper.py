@@ -16,6 +16,7 @@ from bastion.metrics import Metrics
 from bastion.presence import Presence
 from bastion.session.orders import Orders
 from bastion.store.base import ApprovalState
+from recorder.errors import RecordingError
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +63,7 @@ class Keeper:
 
     def unready(self) -> str:
         """Return why the bastion can't serve now, or an empty text. Safe to call from any thread."""
-        return self._unready
+        return "the bastion is being stopped" if self._services.draining else self._unready
 
     async def run(self) -> None:
         """Keep order until cancelled."""
@@ -71,13 +72,20 @@ class Keeper:
                 await asyncio.wait_for(self._wanted.wait(), PERIOD)
             try:
                 await self._round()
-                self._unready = ""
+                self._judge("", "")
             except BastionError as error:
-                self._unready = str(error)
-                log.error("%s", error.log)  # noqa: TRY400 - the text says it all
+                self._judge(str(error), error.log)
+            except RecordingError as error:
+                self._judge("recordings can't be written; see the log", str(error))
             except Exception:
                 self._unready = "housekeeping failed; see the log"
                 log.exception("housekeeping failed; trying again")
+
+    def _judge(self, unready: str, detail: str) -> None:
+        """Take note whether the bastion can serve; the log hears of it when that changes."""
+        if unready != self._unready:
+            log.log(logging.ERROR if unready else logging.INFO, "not ready: %s" if unready else "ready again%s", detail)
+        self._unready = unready
 
     async def _round(self) -> None:
         stamp = _stamp(self._path)
@@ -93,6 +101,7 @@ class Keeper:
             services.thread.store.approvals.list, states=(ApprovalState.PENDING,), limit=1000
         )
         self._metrics.waiting.set(len(pending))
+        self._metrics.recorder_lag.set(await asyncio.to_thread(services.recordings.probe))
         self._rounds += 1
         if self._rounds % REFRESH_ROUNDS == 0:
             await self._refresh()

@@ -1,18 +1,34 @@
 """Counters for Prometheus, fed by the audit events: what is journalled is counted, nothing else needs instrumenting.
 
-Labels come from closed lists, never from what users typed. Not here: the endpoint that serves them (`bastion.health`).
+Labels come from closed lists, never from what users typed, and each series is there from the start, at zero, so that
+the first event of a kind shows as an increase. Not here: the endpoint that serves them (`bastion.health`).
 """
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, disable_created_metrics, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    ProcessCollector,
+    disable_created_metrics,
+    generate_latest,
+)
 from prometheus_client.metrics_core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
 from bastion.audit import Event, EventType
+from bastion.model import FORWARDS, Action, ChannelKind
 
 WAITING = "bastion_approvals_waiting"
+RECORDER_LAG = "bastion_recorder_lag_seconds"
+ALIKE = frozenset({WAITING, RECORDER_LAG, "process_start_time_seconds"})
+"""What several processes see of one and the same thing: the greatest counts, not the sum."""
+
+HOW = ("certificate", "login")  # a caller failed to prove who they are
+_SESSIONS = (ChannelKind.SHELL, ChannelKind.EXEC, ChannelKind.SFTP, ChannelKind.SUBSYSTEM)
+_FORWARDED = sorted({*FORWARDS, ChannelKind.AGENT, ChannelKind.X11})
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # one more line for each counter, of no use to anybody
 
@@ -29,19 +45,50 @@ class Metrics:
         self._forwarded = self._counter("forward_bytes", "Bytes of forwards that ended", "kind", "direction")
         self._verdicts = self._counter("command_verdicts", "What the rules said of commands", "action")
         self._approvals = self._counter("approvals", "What happened to approvals", "event")
-        self._logins = self._counter("logins", "Logins with an identity provider", "result")
+        self._logins = self._counter("logins", "Logins with an identity provider that succeeded")
+        self._login_failures = self._counter("login_failures", "Certificates and logins that were refused", "how")
         self._refused = self._counter("access_denied", "Channels and targets refused to known callers")
         self._masked = self._counter("masked_values", "Values masked before the caller saw them", "type")
         self._failures = self._counter("failures", "What failed closed", "where")
         self.waiting = Gauge(WAITING, "Approvals nobody decided yet", registry=self.registry)
+        self.recorder_lag = Gauge(
+            RECORDER_LAG, "Seconds a write to the folder of recordings took, at the last look", registry=self.registry
+        )
+        self._begin()
+        ProcessCollector(registry=self.registry)
+
+    def _begin(self) -> None:
+        """Have each series begin at zero."""
+        for event in ("open", "close"):
+            self._connections.labels(event)
+            for kind in _SESSIONS:
+                self._channels.labels(str(kind), event)
+        for direction in ("in", "out"):
+            self._bytes.labels(direction)
+            for kind in _FORWARDED:
+                self._forwarded.labels(str(kind), direction)
+        for kind in _FORWARDED:
+            for event in ("open", "close", "denied", "listen", "cancel"):
+                self._forwards.labels(str(kind), event)
+        for action in Action:
+            self._verdicts.labels(str(action))
+        for event_type in EventType:
+            if event_type.startswith("approval."):
+                self._approvals.labels(event_type.rpartition(".")[2])
+        for how in HOW:
+            self._login_failures.labels(how)
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(f"bastion_{name}", text, labels, registry=self.registry)
 
-    def live(self, sessions: Callable[[], int]) -> None:
-        """Have the number of live sessions asked at each scrape."""
-        gauge = Gauge("bastion_sessions_live", "Channels to targets open now", registry=self.registry)
-        gauge.set_function(sessions)
+    def live(self, *, sessions: Callable[[], int], connections: Callable[[], int], tasks: Callable[[], int]) -> None:
+        """Have what there is now counted at each scrape, on the scraper's thread."""
+        for name, text, count in (
+            ("sessions_live", "Channels to targets and forwards open now", sessions),
+            ("connections_live", "Client connections open now whose identity was proven", connections),
+            ("tasks", "Tasks of the event loop: each connection and channel has some while it lives", tasks),
+        ):
+            Gauge(f"bastion_{name}", text, registry=self.registry).set_function(count)
 
     def text(self) -> bytes:
         """Return everything counted, as Prometheus reads it."""
@@ -67,9 +114,9 @@ class Metrics:
             case EventType.COMMAND_VERDICT:
                 self._verdicts.labels(str(data.get("action", ""))).inc()
             case EventType.LOGIN:
-                self._logins.labels("accepted").inc()
+                self._logins.inc()
             case EventType.LOGIN_FAILED:
-                self._logins.labels("refused").inc()
+                self._login_failures.labels(str(data.get("how", ""))).inc()
             case EventType.ACCESS_DENIED:
                 self._refused.inc()
             case EventType.FAILURE:
@@ -95,10 +142,8 @@ class _Sum:
         values = self._values.setdefault(family.name, {})
         for sample in family.samples:
             key = (sample.name, tuple(sample.labels.items()))
-            # What all processes see alike in the database is not summed.
-            values[key] = (
-                max(values.get(key, 0), sample.value) if family.name == WAITING else values.get(key, 0) + sample.value
-            )
+            before = values.get(key, 0.0)
+            values[key] = max(before, sample.value) if family.name in ALIKE else before + sample.value
 
     def collect(self) -> Iterable[Metric]:
         """Yield the families."""

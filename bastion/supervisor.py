@@ -169,6 +169,8 @@ class Supervisor:
 
     async def unready(self) -> str:
         """Return why not all workers can serve, or an empty text."""
+        if self._stopping.is_set():
+            return "the bastion is being stopped"
         return "; ".join(dict.fromkeys(one.unready for one in await self._conditions() if one.unready))
 
     async def metrics(self) -> bytes:

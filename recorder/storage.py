@@ -12,12 +12,15 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryFile
+from time import monotonic
 from typing import Protocol
 
 from recorder.errors import RecordingError, RecordingMissingError, cause
 from recorder.reader import Recording
 
 _NAME = r"[A-Za-z0-9][A-Za-z0-9_-]{0,79}"
+_PROBE = 4096  # bytes
 _KEY = re.compile(rf"[0-9]{{4}}/(0[1-9]|1[0-2])/(0[1-9]|[12][0-9]|3[01])/{_NAME}\.cast", re.ASCII)
 
 
@@ -44,6 +47,9 @@ class RecordingStorage(Protocol):
 
     def list(self) -> Iterator[Stored]:
         """Yield all recordings, oldest day first."""
+
+    def probe(self) -> float:
+        """Write something and take it away again; return the seconds that took. Raises RecordingError."""
 
 
 def key_for(session: str, started: datetime) -> str:
@@ -98,6 +104,17 @@ class DiskStorage:
                     with suppress(FileNotFoundError):  # deleted meanwhile
                         facts = path.stat()
                         yield Stored(key, facts.st_size, datetime.fromtimestamp(facts.st_mtime, UTC))
+
+    def probe(self) -> float:
+        """Write a file and take it away again; return the seconds that took, or raise RecordingError."""
+        begin = monotonic()
+        try:
+            self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with TemporaryFile(dir=self._root) as file:
+                file.write(bytes(_PROBE))
+        except OSError as error:
+            raise RecordingError(f"cannot write recordings below {self._root}: {cause(error)}") from error
+        return monotonic() - begin
 
     def _existing(self, key: str) -> Path:
         path = self._root / _checked(key)

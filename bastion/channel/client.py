@@ -5,7 +5,7 @@ close the whole connection, so none may raise. Requests are only noted here; `se
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import asyncssh
 
@@ -27,11 +27,14 @@ class ClientSession(asyncssh.SSHServerSession[bytes]):
     """One session channel a client opened to a target.
 
     `begin` makes the relay once the client said what the channel is for; it raises BastionError to refuse. `may` says
-    whether an agent or a display may come with it.
+    whether an agent or a display may come with it; `facts` are what lines of the log say they belong to.
     """
 
-    def __init__(self, begin: Begin, may: Callable[[ChannelKind], bool] = lambda _: False) -> None:
+    def __init__(
+        self, begin: Begin, may: Callable[[ChannelKind], bool] = lambda _: False, facts: Mapping[str, str] | None = None
+    ) -> None:
         self._begin = begin
+        self._facts = {"facts": facts or {}}
         self._may = may
         self._agent = False
         self._display: Display | None = None
@@ -85,10 +88,12 @@ class ClientSession(asyncssh.SSHServerSession[bytes]):
         except BastionError as error:
             self._refuse(str(error))
         except RecordingError as error:
-            log.error("a channel was refused, its recording could not be started: %s", error)  # noqa: TRY400
+            log.error(  # noqa: TRY400 - the cause is in it
+                "a channel was refused, its recording could not be started: %s", error, extra=self._facts
+            )
             self._refuse("this session can't be recorded, so it is not opened; ask an administrator")
         except Exception:
-            log.exception("a channel was refused")
+            log.exception("a channel was refused", extra=self._facts)
             self._refuse("internal error; the server's log has the details")
 
     def data_received(self, data: bytes, datatype: int | None) -> None:  # noqa: ARG002 - clients send no stderr

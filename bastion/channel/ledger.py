@@ -94,6 +94,13 @@ class Ledger:
         )
 
     @property
+    def facts(self) -> dict[str, str]:
+        """What lines of the log say they belong to."""
+        row = self._row
+        where = {"channel": row.channel, "target": row.target, "login": row.login}
+        return {"connection": row.connection, "session": row.id, "identity": row.identity, **where}
+
+    @property
     def connection(self) -> str:
         """The id of the client connection."""
         return self._origin.connection

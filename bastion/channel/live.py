@@ -62,6 +62,11 @@ class Live:
         """Return the ids of all live sessions."""
         return frozenset(self._channels)
 
+    @property
+    def connections(self) -> int:
+        """How many connections there are."""
+        return len(self._connections)
+
     def tell(self, text: str) -> None:
         """Show every user of a live channel a line."""
         for channel in list(self._channels.values()):

@@ -40,6 +40,7 @@ from bastion.inspectors.actions import (
 )
 from bastion.inspectors.base import ChannelPipeline
 from bastion.inspectors.messages import machine_line, visible
+from bastion.logs import about
 from bastion.model import Action as RuleAction
 from bastion.model import Grant, Stream, Verdict, strictest
 from bastion.protocols.base import Line
@@ -76,6 +77,7 @@ class Relay:
         self._client = client
         self._gate = Gate(services, grant, request, ledger.connection)
         self._lines = LineGate(services, grant, request)
+        self._log = logging.LoggerAdapter(log, {"facts": ledger.facts})
         self._loop = asyncio.get_running_loop()
         self._target: asyncssh.SSHClientChannel[bytes] | None = None
         self._early: list[bytes | None] = []  # for the target, while it is not up; None is EOF
@@ -318,7 +320,8 @@ class Relay:
     def _spawn(self, work: Coroutine[Any, Any, object]) -> None:
         async def guarded() -> None:
             try:
-                await work
+                with about(**self._ledger.facts):
+                    await work
             except Exception as error:  # noqa: BLE001 - whatever it is, the channel ends and nothing goes on
                 self._fail(error)
 
@@ -333,7 +336,7 @@ class Relay:
         if self._finishing:
             return
         text, detail = explain(error)
-        log.warning("session %s fails closed: %s", self._ledger.session_id, detail, exc_info=unexpected(error))
+        self._log.warning("session fails closed: %s", detail, exc_info=unexpected(error))
         self._exit = (str(int(failed_status(error))), None)
         try:
             actions = self._pipeline.note(f"bastion: {text}")
@@ -341,7 +344,7 @@ class Relay:
                 actions = [action for action in actions if not isinstance(action, Save)]
             self._perform(actions)
         except Exception:  # noqa: BLE001 - the channel ends either way
-            log.warning("session %s: the last message could not be sent", self._ledger.session_id)
+            self._log.warning("the last message could not be sent")
         self._finish(failed=detail)
 
     def _finish(self, failed: str = "") -> None:
@@ -377,7 +380,7 @@ class Relay:
                 masked=self._pipeline.masked(),
             )
         except (BastionError, RecordingError) as error:
-            log.error("session %s: its end could not be written down: %s", self._ledger.session_id, error)  # noqa: TRY400
+            self._log.error("its end could not be written down: %s", error)
         finally:
             self._services.live.remove(self._ledger.session_id)
             if not self._client_gone:

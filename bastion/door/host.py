@@ -25,6 +25,7 @@ from bastion.door.options import server_options
 from bastion.door.signing import LOGIN, sign_for
 from bastion.door.throttle import Throttle
 from bastion.errors import UnavailableError
+from bastion.logs import about
 from bastion.session.connection import ClientConnection
 
 log = logging.getLogger(__name__)
@@ -112,7 +113,7 @@ class DoorHost:
         try:
             await note(services, EventType.CONNECTION_OPEN, client, serial=str(client.serial))
         except UnavailableError as error:
-            log.error("connection of no use: %s", error.log)  # noqa: TRY400 - the cause is in the text
+            log.error("connection of no use: %s", error.log, extra={"facts": client.facts})  # noqa: TRY400 - it is all
             client.refusal = error
             return
         # Once more, now that it is among those an order cuts: it may have been revoked since the first look.
@@ -147,6 +148,7 @@ class DoorHost:
                 raise client.refusal
             if command.split()[:1] == [LOGIN]:
                 return await sign_for(self.services, self.limits, client, terminal)
-            return await self._run_command(command, control, terminal)
+            with about(**client.facts):
+                return await self._run_command(command, control, terminal)
 
         return Console(work)

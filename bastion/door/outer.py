@@ -95,7 +95,6 @@ class OuterServer(ForwardingServer):
         return identity
 
     async def _note_refusal(self, how: str, why: str) -> None:
-        log.info("%s from %s refused: %s", how, self._address, why)
         self._host.line.failed(self._address)
         await note_refused_login(self._host.services, self._address, how, why)
 

@@ -27,6 +27,7 @@ from bastion.inspectors.base import ChannelPipeline
 from bastion.inspectors.messages import visible
 from bastion.inspectors.pipeline import Pipeline
 from bastion.inspectors.switch import SwitchingPipeline
+from bastion.logs import about
 from bastion.model import ChannelKind, Grant, Identity
 from bastion.target.pool import TargetPool
 
@@ -68,6 +69,11 @@ class ClientConnection:
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
+    def facts(self) -> dict[str, str]:
+        """What lines of the log say they belong to."""
+        return {"connection": self.origin.connection, "identity": self.identity.name}
+
+    @property
     def serial(self) -> int:
         """The serial of the certificate that opened the connection, 0 without one."""
         return self.identity.serial
@@ -94,11 +100,14 @@ class ClientConnection:
 
         async def guarded() -> None:
             try:
-                await work
+                with about(**self.facts):
+                    await work
             except UnavailableError as failure:
-                log.error("something could not be journalled: %s", failure.log)  # noqa: TRY400 - the cause is in it
+                log.error(  # noqa: TRY400 - the cause is in it
+                    "something could not be journalled: %s", failure.log, extra={"facts": self.facts}
+                )
             except Exception:
-                log.exception("a background task failed")
+                log.exception("a background task failed", extra={"facts": self.facts})
 
         task = asyncio.get_running_loop().create_task(guarded())
         self._tasks.add(task)

@@ -181,10 +181,10 @@ class Forwards:
                 self._note(Event(kind, name, "", data | where | passage.facts()))
                 return asyncssh.ChannelOpenError(asyncssh.OPEN_ADMINISTRATIVELY_PROHIBITED, str(error))
             case BastionError():
-                log.warning("%s to %r refused: %s", passage.kind, passage.place, error.log)
+                log.warning("%s to %r refused: %s", passage.kind, passage.place, error.log, extra=self._facts)
                 return asyncssh.ChannelOpenError(asyncssh.OPEN_CONNECT_FAILED, str(error))
             case _:
-                log.error("%s to %r failed closed", passage.kind, passage.place, exc_info=error)
+                log.error("%s to %r failed closed", passage.kind, passage.place, exc_info=error, extra=self._facts)
                 return asyncssh.ChannelOpenError(asyncssh.OPEN_CONNECT_FAILED, INTERNAL)
 
     # The books
@@ -192,6 +192,10 @@ class Forwards:
     def _cancelled(self, listening: Listening, passage: Passage, grant: Grant) -> None:
         self._listening.discard(listening)
         self._note(self._event(EventType.FORWARD_CANCEL, passage, grant, port=listening.get_port(), why="cancelled"))
+
+    @property
+    def _facts(self) -> dict[str, object]:
+        return {"facts": {**self._client.facts, "target": self._way.target, "login": self._way.login}}
 
     def _event(self, kind: EventType, passage: Passage, grant: Grant, **data: object) -> Event:
         known = facts(grant, self._client.origin) | passage.facts()

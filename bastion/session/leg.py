@@ -41,7 +41,7 @@ class Leg:
 
     def session(self) -> ClientSession:
         """Return the session object for a channel to the target; who may do what is decided once it begins."""
-        return ClientSession(self._relay, self.forwards.may)
+        return ClientSession(self._relay, self.forwards.may, self._client.facts)
 
     def _relay(self, request: ChannelRequest, session: ClientSession) -> Relay:
         relay = self._client.relay(self._way, request, session, self._pool_for(request))
