@@ -10,7 +10,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_NO_INPUT := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help system setup demo test lint unit e2e bench fuzz hostkeys lock clean
+.PHONY: help system setup demo test lint unit e2e bench soak fuzz hostkeys lock clean
 
 help:  ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -47,6 +47,9 @@ e2e: setup  ## Black-box tests: a real bastion, real sshd targets, a real identi
 
 bench: setup  ## Connect latency and throughput against a stock sshd as jump host, as ratios
 	$(BIN)/python -m tests.bench.bench_ssh
+
+soak: setup  ## Half an hour of everything at once; memory, descriptors and tasks must stay flat (MINUTES=n)
+	$(BIN)/python -m tests.bench.soak --minutes $(or $(MINUTES),30)
 
 fuzz: setup  ## Property tests with the deep profile (many examples, takes long)
 	HYPOTHESIS_PROFILE=deep $(BIN)/pytest -q -m hypothesis --timeout=0 tests
