@@ -43,7 +43,7 @@ from bastion.journal import AuditLog
 from bastion.keeper import Keeper
 from bastion.logs import set_up_logging
 from bastion.masking.engine import choose_engine
-from bastion.masking.masker import MaskingPolicy
+from bastion.masking.masker import MaskingPolicies
 from bastion.metrics import Metrics
 from bastion.model import ChannelKind, ControlRight, Grant, Verdict, utcnow
 from bastion.notify import Notifications
@@ -87,7 +87,7 @@ class RulingMaker:
             config,
             Access(config),
             RuleSet(config.rules, _approvers(config)),
-            MaskingPolicy(config.masking, self.key, self.engine),
+            MaskingPolicies(config, self.key, self.engine),
             Issuers(config.issuers, self.client),
         )
 

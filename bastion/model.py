@@ -99,7 +99,8 @@ class Grant:
     Without one nothing is dialled. `channels` are the kinds of channel its roles grant together; `default` is what
     happens to a command no rule matches. `env` are the names (globs) of variables the client may set on the target.
     `via` are the gateways on the way there, each as `login@target`, in the order they are passed. `shell` says how
-    well lines typed into a shell are held to the rules, `pty` whether a terminal may be had at all.
+    well lines typed into a shell are held to the rules, `pty` whether a terminal may be had at all. `roles` are the
+    names of the roles it comes from.
     """
 
     identity: Identity
@@ -111,6 +112,7 @@ class Grant:
     via: tuple[str, ...] = ()
     shell: ShellGate = ShellGate.MISTAKES
     pty: bool = True
+    roles: tuple[str, ...] = ()
 
     def opens(self, kind: ChannelKind) -> bool:
         """Return whether channels of this kind are granted: by their own name, as one of the `FORWARDS`, or by `sftp`.

@@ -64,7 +64,8 @@ class Access:
         default = strictest([found.default, *(role.default for role in roles)])
         env = tuple(dict.fromkeys(pattern for role in roles for pattern in role.env))
         shell = max((found.shell, *(role.shell for role in roles)), key=tuple(ShellGate).index)
-        return Grant(identity, found.name, account, channels, default, env, _gateways(found), shell, _terminal(roles))
+        names, pty = tuple(role.name for role in roles), _terminal(roles)
+        return Grant(identity, found.name, account, channels, default, env, _gateways(found), shell, pty, names)
 
     def open_to(self, identity: Identity, target: str) -> Target | None:
         """Return the target of this name, where some login on it is granted; None where there is none such."""

@@ -10,9 +10,10 @@ def build_masking(ruling: Ruling, grant: Grant, *, terminal: bool) -> Masking:
 
     Input is masked for the recording alone, for everyone: the target gets what was sent.
     """
+    policy = ruling.masks(grant)
     maskers: dict[Stream, Masker] = {}
     for stream in Stream:
-        masker = ruling.masking.masker(interactive=terminal)
+        masker = policy.masker(interactive=terminal)
         if masker is not None:
             maskers[stream] = masker
     return Masking(maskers, terminal=terminal, clear=is_clear(ruling, grant))
@@ -20,4 +21,4 @@ def build_masking(ruling: Ruling, grant: Grant, *, terminal: bool) -> Masking:
 
 def is_clear(ruling: Ruling, grant: Grant) -> bool:
     """Whether the caller sees everything."""
-    return not set(ruling.config.masking.unmasked_groups).isdisjoint(grant.identity.groups)
+    return not set(ruling.masks(grant).config.unmasked_groups).isdisjoint(grant.identity.groups)

@@ -16,7 +16,8 @@ from bastion.config.schema import Config, Target
 from bastion.errors import AccessDenied
 from bastion.instances import find
 from bastion.journal import AuditLog
-from bastion.masking.masker import MaskingPolicy
+from bastion.masking.masker import MaskingPolicies, MaskingPolicy
+from bastion.model import Grant
 from bastion.policy.rules import RuleSet
 from bastion.reading import CommandReader
 from bastion.store.thread import StoreThread
@@ -31,7 +32,7 @@ class Ruling:
     config: Config
     access: Access
     rules: RuleSet
-    masking: MaskingPolicy
+    masking: MaskingPolicies
     issuers: Issuers
 
     def target(self, name: str) -> Target:
@@ -40,6 +41,10 @@ class Ruling:
         if found is None:
             raise AccessDenied(DENIED, log="the target was taken away meanwhile")
         return found
+
+    def masks(self, grant: Grant) -> MaskingPolicy:
+        """Return what is masked for whom a grant is for."""
+        return self.masking.of(self.target(grant.target), grant.roles)
 
 
 @dataclass(slots=True)

@@ -8,6 +8,7 @@ from bastion.channel.services import Ruling
 from bastion.inspectors.mask import Masker, Masking
 from bastion.inspectors.transfer import TransferPipeline
 from bastion.masking.files import is_text
+from bastion.masking.masker import MaskingPolicy
 from bastion.model import TRANSFERS, Action, ChannelKind, Grant, Stream, Verdict
 from bastion.policy.copying import Copy
 from bastion.policy.rules import CommandContext
@@ -57,7 +58,7 @@ def judge_copy(ruling: Ruling, grant: Grant, copy: Copy) -> Verdict:
             return Verdict(
                 Action.DENY, MASKING, "what comes compressed can't be masked; use rsync without -z, sftp or scp"
             )
-        if copy.program in ("scp", "rsync") and ruling.config.masking.files == "refuse":
+        if copy.program in ("scp", "rsync") and ruling.masks(grant).config.files == "refuse":
             return Verdict(Action.DENY, MASKING, "only sftp can tell what is no text; use sftp")
     if not copy.paths:
         return Verdict(Action.ALLOW)
@@ -81,11 +82,11 @@ def rights(grant: Grant) -> frozenset[ChannelKind]:
 
 def file_masking(ruling: Ruling, grant: Grant) -> FileMasking | None:
     """Return how downloads are masked; None where they are not."""
-    masking = ruling.config.masking
-    new = ruling.masking.file_masker
-    if is_clear(ruling, grant) or masking.files == "pass" or new is None:
+    policy = ruling.masks(grant)
+    new = policy.file_masker
+    if is_clear(ruling, grant) or policy.config.files == "pass" or new is None:
         return None
-    return FileMasking(new, is_text) if masking.files == "refuse" else FileMasking(new)
+    return FileMasking(new, is_text) if policy.config.files == "refuse" else FileMasking(new)
 
 
 def _pipeline(
@@ -99,12 +100,13 @@ def _pipeline(
     guard: bool = False,
 ) -> TransferPipeline:
     maskers: dict[Stream, Masker] = {}
-    if (stderr := ruling.masking.masker(interactive=False)) is not None:
+    policy = ruling.masks(grant)
+    if (stderr := policy.masker(interactive=False)) is not None:
         maskers[Stream.STDERR] = stderr
-    if guard and ruling.masking.file_masker is not None:
-        maskers[Stream.STDOUT] = ruling.masking.file_masker()
+    if guard and policy.file_masker is not None:
+        maskers[Stream.STDOUT] = policy.file_masker()
     masking = Masking(maskers, terminal=False, clear=is_clear(ruling, grant))
-    judge, clean = _judge(ruling, grant, request.kind, default), _cleaner(ruling)
+    judge, clean = _judge(ruling, grant, request.kind, default), _cleaner(policy)
     return TransferPipeline(codec, masking, judge, clean, question, guard=guard)
 
 
@@ -128,11 +130,11 @@ def _not_granted(missing: frozenset[ChannelKind]) -> Verdict:
     return Verdict(Action.DENY, ROLES, f"{' and '.join(sorted(missing))} is not granted to you here")
 
 
-def _cleaner(ruling: Ruling) -> Callable[[bytes], bytes]:
+def _cleaner(policy: MaskingPolicy) -> Callable[[bytes], bytes]:
     """Return what masks a line of the recording."""
 
     def clean(line: bytes) -> bytes:
-        masker = ruling.masking.masker(interactive=False)
+        masker = policy.masker(interactive=False)
         return line if masker is None else masker.feed(line) + masker.end()
 
     return clean

@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from bastion.config.checks import check
+from bastion.config.masking import check_choices, read_masking
 from bastion.config.notify import read_notifiers
 from bastion.config.rules import read_roles, read_rules
 from bastion.config.schema import Config
@@ -20,7 +21,6 @@ from bastion.config.secrets import SecretReader
 from bastion.config.sections import (
     read_certificates,
     read_issuers,
-    read_masking,
     read_retention,
     read_server,
     read_store,
@@ -73,11 +73,12 @@ def parse(text: str, path: Path, environ: Mapping[str, str]) -> Config:
         targets=(targets := read_targets(root, secrets)),
         roles=read_roles(root, targets),
         rules=read_rules(root, targets),
-        masking=read_masking(root),
+        masking=read_masking(root, path.parent),
         retention=read_retention(root),
         notifiers=read_notifiers(root, secrets),
     )
     root.finish()
+    check_choices(config, findings)
     if findings.errors:
         raise ConfigError("\n".join(findings.errors))
     config = with_patterns(config)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 
 from bastion import environment
+from bastion.config.masking import read_choice
 from bastion.config.schema import SQL_STATEMENTS, AccessRequestConfig, Role, Rule, Selector, SQLCondition, Target
 from bastion.config.table import Reader, Table
 from bastion.config.times import time_window
@@ -57,6 +58,7 @@ def _role(name: str, table: Table, targets: Mapping[str, Target]) -> Role:
         env=table.several("env", env_pattern, environment.DEFAULT),
         shell=table.take("shell", member(ShellGate), ShellGate.MISTAKES),
         pty=table.take("pty", boolean, _UNSAID),
+        masking=read_choice(table, is_target=False),
     )
     table.finish()
     return role

@@ -15,6 +15,9 @@ from bastion.model import Action, ChannelKind, ControlRight, Kind, ShellGate
 PROTOCOLS = ("ssh", "postgres", "mysql", "http", "kubernetes")
 DETECTORS = ("email", "phone", "iban", "card", "national-id", "ip", "mac", "secret")
 FILE_MASKING = ("mask", "refuse", "pass")
+ENCODED = ("pass", "approve", "stop")
+FULLSCREEN = ("allow", "dumb", "approve", "refuse")
+ON_ERROR = ("close", "pass")
 STYLES = ("tag", "fixed", "partial", "pseudonym")
 SQL_STATEMENTS = (
     *("select", "insert", "update", "delete", "merge", "replace", "copy", "load", "truncate", "call", "execute"),
@@ -137,6 +140,38 @@ class Via:
 
 
 @dataclass(frozen=True, slots=True)
+class CustomDetector:
+    """`[masking.custom.NAME]`. Its name is the kind of what it finds, and the tag: `[CUSTOMER-NO]`.
+
+    `patterns` are regular expressions; they count anywhere, or behind one of `context` (plain words) if there are any.
+    `words` are found as they stand.
+    """
+
+    name: str
+    patterns: tuple[str, ...] = ()
+    context: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class MaskingChoice:
+    """`masking` of a target or a role: what it says in the place of `[masking]`. None is not said."""
+
+    detectors: tuple[str, ...] | None = None
+    style: str | None = None
+    unmasked_groups: tuple[str, ...] | None = None
+    on_error: str | None = None
+    files: str | None = None
+    encoded: str | None = None
+    fullscreen: str | None = None
+    approvers: tuple[str, ...] | None = None
+    unmask: bool | None = None
+
+
+UNCHOSEN = MaskingChoice()
+
+
+@dataclass(frozen=True, slots=True)
 class Target:
     """`[targets.NAME]`. `host_keys` and `host_cas` are OpenSSH public key lines; an ssh target has at least one.
 
@@ -160,6 +195,7 @@ class Target:
     pattern: str = ""
     networks: tuple[IPv4Network | IPv6Network, ...] = ()
     shell: ShellGate = ShellGate.MISTAKES
+    masking: MaskingChoice = UNCHOSEN
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +225,7 @@ class Role:
     env: tuple[str, ...] = environment.DEFAULT
     shell: ShellGate = ShellGate.MISTAKES
     pty: bool | None = None
+    masking: MaskingChoice = UNCHOSEN
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,7 +292,11 @@ class MaskingConfig:
 
     `files` is what happens to downloads by sftp, scp and rsync: "mask" masks every file in place, of any kind; "refuse"
     does so with text and gives nothing else; "pass" masks no file. rsync can't be masked: its downloads need "pass".
-    Without the section nothing is masked; in a section that names no detectors, all of them run.
+    `encoded` is what happens to output that hides values (archives, base64 …), `fullscreen` to terminals, whose
+    full-screen programs can't be masked for certain. `approvers` allow what these ask about, and what `unmask` lets
+    people ask for: to see a session in clear. `on_error` other than "close" stands in targets alone.
+    Without the section nothing is masked; in a section that names no detectors, all of them run. `custom` ones always
+    do.
     """
 
     detectors: tuple[str, ...] = ()
@@ -264,6 +305,16 @@ class MaskingConfig:
     unmasked_groups: tuple[str, ...] = ()
     on_error: str = "close"
     files: str = "mask"
+    encoded: str = "stop"
+    fullscreen: str = "allow"
+    approvers: tuple[str, ...] = ()
+    unmask: bool = False
+    custom: tuple[CustomDetector, ...] = ()
+
+    @property
+    def is_on(self) -> bool:
+        """Whether anything is masked."""
+        return bool(self.detectors or self.custom)
 
 
 @dataclass(frozen=True, slots=True)

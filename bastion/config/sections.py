@@ -1,17 +1,13 @@
-"""Reads the sections of bastion.toml that name no targets: server, store, certificates, issuers, masking, retention."""
+"""Reads the sections of bastion.toml that name no targets: server, store, certificates, issuers, retention."""
 
 from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from bastion.config.schema import (
-    DETECTORS,
-    FILE_MASKING,
-    STYLES,
     Address,
     CertificateConfig,
     Issuer,
-    MaskingConfig,
     RetentionConfig,
     ServerConfig,
     StoreConfig,
@@ -22,9 +18,7 @@ from bastion.config.values import (
     BadValueError,
     address,
     boolean,
-    column,
     duration,
-    group,
     host,
     integer,
     is_loopback,
@@ -34,7 +28,6 @@ from bastion.config.values import (
     quoted,
     suggestion,
     text,
-    word,
 )
 from bastion.model import Kind
 
@@ -163,32 +156,6 @@ def _issuer(name: str, table: Table, secrets: SecretReader) -> Issuer:
         )
     table.finish()
     return issuer
-
-
-def read_masking(root: Table) -> MaskingConfig:
-    """Return `[masking]`; findings go to the table."""
-    if "masking" not in root:
-        root.warn(
-            "masking", "is missing, so that nothing is masked, neither on screens nor in recordings; write [masking]"
-        )
-    default = MaskingConfig(detectors=DETECTORS if "masking" in root else ())
-    table = root.table("masking")
-    masking = MaskingConfig(
-        detectors=table.several("detectors", word(DETECTORS), default.detectors),
-        columns=table.several("columns", column),
-        style=table.take("style", word(STYLES), default.style),
-        unmasked_groups=table.several("unmasked_groups", group),
-        on_error=table.take("on_error", _on_error, default.on_error),
-        files=table.take("files", word(FILE_MASKING), default.files),
-    )
-    table.finish()
-    return masking
-
-
-def _on_error(value: object) -> str:
-    if text(value) != "close":
-        raise BadValueError('must be "close": what cannot be masked is never passed through')
-    return "close"
 
 
 def read_retention(root: Table) -> RetentionConfig:

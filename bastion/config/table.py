@@ -65,6 +65,10 @@ class Table:
         """Report a finding at a key of this table."""
         self._error(join(self.path, key), finding)
 
+    def fail(self, finding: str) -> None:
+        """Report a finding at the table itself."""
+        self._error(self.path, finding)
+
     def warn(self, key: str, finding: str) -> None:
         """Report a warning at a key of this table."""
         self._findings.warn(join(self.path, key), finding)

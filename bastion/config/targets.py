@@ -1,6 +1,7 @@
 """Reads `[targets.NAME]` of bastion.toml: address, host keys and how the bastion signs in."""
 
 from bastion.config.algorithms import read_algorithms
+from bastion.config.masking import read_choice
 from bastion.config.reach import link, pattern_address, read_networks, read_via
 from bastion.config.schema import PROTOCOLS, Address, Credential, Secret, Target
 from bastion.config.secrets import SecretReader, check_private_key
@@ -69,6 +70,7 @@ def _target(name: str, table: Table, secrets: SecretReader) -> Target:
         pattern=name if pattern else "",
         networks=read_networks(table, pattern=pattern),
         shell=_shell(table, protocol),
+        masking=read_choice(table, is_target=True),
     )
 
 

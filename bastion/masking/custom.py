@@ -1,99 +1,120 @@
-"""Detectors of one's own: numbers by layout, and lists of words that must not be shown (names of customers, projects).
+"""Detectors of one's own: values by a pattern, and lists of words that must not be shown (customers, projects).
 
-Layouts are templates (see `shapes`), not regular expressions: what they match has a known length and is found in linear
-time, so neither can run away. Words match in any ASCII case, where no letter or digit touches them. A detector is
-checked when it is made; what would match nearly everything is refused with the reason.
+Patterns are regular expressions that `expressions` accepts: of a bounded length, in linear time. A value is not touched
+by letters or digits. Words match in any ASCII case, where no letter or digit touches them. What would match nearly
+everything is refused with the reason, when the configuration is read.
 """
 
 import re
-from dataclasses import dataclass
+from collections.abc import Callable
 
+import re2
+
+from bastion.config.schema import CustomDetector
 from bastion.errors import ConfigError
 from bastion.masking.engine import Trigger
-from bastion.masking.rows import Probe, Row, Span
-from bastion.masking.shapes import NUMBERS, anywhere, behind, layout, parts
+from bastion.masking.expressions import Expression, ExpressionError, read
+from bastion.masking.rows import Probe, Row, RunOpening, Span
 
 _NAME = re.compile(r"[a-z][a-z0-9-]{1,30}")
-_LONGEST = 48
-_LEAST = 6  # characters of a layout that must be there
 _WORD = (3, 64)  # least and most bytes of a word
 _WORDS = 10_000
-_TEMPLATE = re.compile(r"[0-9A-Za-z \-./()+_:~<>]|\[[^\]\[]+\]")
-_COUNT = re.compile(r"\?|\{([0-9]{1,2})(?:,([0-9]{1,2}))?\}")
+_CONTEXTS = 50
+_FIELD = bytes(set(range(256)) - set(b"0123456789\n,;{}[]*"))  # what may stand between a context word and a value
+_CONTEXT_REACH = 72
+_NEAR = 30
+_EDGE = bytes(set(b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"))
 
 
-@dataclass(frozen=True, slots=True)
-class CustomDetector:
-    """One detector of the configuration. Its name is the kind of what it finds, and the tag: `[CUSTOMER-NO]`.
+def findings(detector: CustomDetector, taken: tuple[str, ...]) -> list[tuple[str, str]]:
+    """Return what is wrong with a detector, as (key, finding); an empty key is the detector itself.
 
-    `layouts` are templates such as `CU-999999`; they count anywhere, or behind one of `context` (plain words) if
-    there are any. `words` are found as they stand.
+    `taken` are names that it can't have.
     """
-
-    name: str
-    layouts: tuple[str, ...] = ()
-    context: tuple[str, ...] = ()
-    words: tuple[str, ...] = ()
+    found = []
+    if _NAME.fullmatch(detector.name) is None or detector.name in taken:
+        names = ", ".join(taken)
+        found.append(("", f"take another name: lower-case letters, digits and hyphens, not one of {names}"))
+    if not detector.patterns and not detector.words:
+        found.append(("", "has nothing to look for; write patterns or words"))
+    for pattern in detector.patterns:
+        try:
+            read(pattern, in_context=bool(detector.context))
+        except ExpressionError as error:
+            found.append(("patterns", f"{pattern!r} {error}"))
+    if len(detector.context) > _CONTEXTS or any(len(word) < 2 for word in detector.context):
+        found.append(("context", f"must be at most {_CONTEXTS} words of two letters or more"))
+    if len(detector.words) > _WORDS:
+        found.append(("words", f"{len(detector.words)} are too many; at most {_WORDS} are looked for"))
+    for word in detector.words:
+        if not _WORD[0] <= len(word.encode()) <= _WORD[1] or word.strip() != word or not word.isprintable():
+            low, high = _WORD
+            found.append(("words", f"{word!r} must have {low} to {high} bytes, no blanks around"))
+    return found
 
 
 def rows_of(detector: CustomDetector, taken: tuple[str, ...]) -> list[Row]:
-    """Return the rows of a detector; `taken` are names that it can't have.
-
-    Raises ConfigError where it would find nothing, or nearly everything.
-    """
+    """Return the rows of a detector. Raises ConfigError where it would find nothing, or nearly everything."""
     where = f"masking.custom.{detector.name}"
-    if _NAME.fullmatch(detector.name) is None or detector.name in taken:
-        raise ConfigError(
-            f"{where}: take another name: lower-case letters, digits and hyphens, not one of {', '.join(taken)}"
-        )
-    if not detector.layouts and not detector.words:
-        raise ConfigError(f"{where}: has nothing to look for; write layouts or words")
+    if wrong := findings(detector, taken):
+        raise ConfigError("\n".join(f"{where}{f'.{key}' if key else ''}: {finding}" for key, finding in wrong))
     rows = []
-    if detector.layouts:
-        for template in detector.layouts:
-            _check_layout(f"{where}.layouts", template)
-        shapes = b"|".join(layout(template) for template in detector.layouts)
-        spoken = "|".join(re.escape(word) for word in detector.context)
-        probe = behind(spoken, shapes, _anything) if spoken else anywhere(shapes, _anything)
-        rows.append(Row(detector.name, detector.name, (probe,), NUMBERS, (), ()))
+    for number, pattern in enumerate(detector.patterns):
+        expression = read(pattern, in_context=bool(detector.context))
+        rows.append(_pattern(f"{detector.name}-{number}", detector, expression))
     if detector.words:
-        rows.append(_deny_list(where, detector))
+        rows.append(_deny_list(detector))
     return rows
 
 
-def _anything(number: bytes) -> bool:
-    return bool(number)
+def _pattern(name: str, detector: CustomDetector, expression: Expression) -> Row:
+    body, firsts = bytes(sorted(expression.body)), bytes(sorted(expression.firsts))
+    opening = RunOpening(body, firsts, expression.most + 2)
+    probe = Probe(Trigger(expression.source), _locator(expression, _speaker(detector.context)))
+    spoken = f"behind a word such as {detector.context[0]}" if detector.context else ""
+    return Row(name, detector.name, (probe,), opening, (), (), spoken)
 
 
-def _check_layout(where: str, template: str) -> None:
-    """Refuse a template that can't be read, has no bound, or is so short or open that it matches nearly everything."""
-    least, most = 0, 0
-    optional = 0
-    for part in parts(template):
-        atom = part if _TEMPLATE.fullmatch(part) else re.split(r"(?<=.)[?{]", part, maxsplit=1)[0]
-        count = _COUNT.fullmatch(part[len(atom) :]) if len(part) > len(atom) else None
-        if _TEMPLATE.fullmatch(atom) is None or (len(part) > len(atom) and count is None):
-            raise ConfigError(
-                f"{where}: {template!r} holds {part!r}, which is no part of a layout; see the list of signs"
-            )
-        optional += {"<": 1, ">": -1}.get(atom, 0)
-        if atom in "<>":
-            continue
-        low, high = (
-            (1, 1) if count is None else (0, 1) if part.endswith("?") else (int(count[1]), int(count[2] or count[1]))
-        )
-        most += 3 * high if atom in " ~-" else high
-        least += 0 if optional or atom in " ~" else low
-    if optional:
-        raise ConfigError(f"{where}: {template!r} has '<' and '>' that don't belong together")
-    if least < _LEAST:
-        raise ConfigError(
-            f"{where}: {template!r} would match nearly everywhere; at least {_LEAST} characters must be there"
-        )
-    if most > _LONGEST:
-        raise ConfigError(
-            f"{where}: {template!r} may be {most} bytes long; at most {_LONGEST} can be told from cut text"
-        )
+def _locator(expression: Expression, spoken: Callable[[bytes, int], bool]) -> Callable[[bytes, int], Span | None]:
+    """Return what finds the longest value that ends at a hit or behind it, whichever end an engine reports."""
+    options = re2.Options()
+    options.encoding = re2.Options.Encoding.LATIN1
+    options.longest_match = True
+    whole = re2.compile(expression.source, options)
+    until = re2.compile(b"(?:" + expression.source + rb")\z", options)
+
+    def locate(text: bytes, hit: int) -> Span | None:
+        low = max(0, hit - expression.most)
+        while (found := until.search(text[low:hit])) is not None:
+            start = low + found.start()
+            if not _touched(text, start) and spoken(text, start):
+                for end in range(start + whole.match(text[start : start + expression.most]).end(), start, -1):
+                    if not _touched(text, end) and whole.fullmatch(text[start:end]) is not None:
+                        return start, end
+            low = start + 1
+        return None
+
+    return locate
+
+
+def _touched(text: bytes, place: int) -> bool:
+    """Return whether letters or digits stand on both sides of a place."""
+    return 0 < place < len(text) and text[place - 1] in _EDGE and text[place] in _EDGE
+
+
+def _speaker(context: tuple[str, ...]) -> Callable[[bytes, int], bool]:
+    """Return what tells whether one of the words stands before a place, in the same field; true without words."""
+    if not context:
+        return lambda _text, _start: True
+    words = "|".join(re.escape(word) for word in context).encode()
+    word = re.compile(rb"(?<![A-Za-z])(?i:" + words + rb")(?![a-z])[^0-9\n,;{}\[\]*]{0,%d}\Z" % _NEAR)
+
+    def spoken(text: bytes, start: int) -> bool:
+        low = max(0, start - _CONTEXT_REACH)
+        low += len(text[low:start].rstrip(_FIELD))
+        return word.search(text, low, start) is not None
+
+    return spoken
 
 
 class _WordOpening:
@@ -119,15 +140,8 @@ class _WordOpening:
         return start
 
 
-def _deny_list(where: str, detector: CustomDetector) -> Row:
+def _deny_list(detector: CustomDetector) -> Row:
     words = frozenset(word.encode().lower() for word in detector.words)
-    if len(words) > _WORDS:
-        raise ConfigError(f"{where}.words: {len(words)} are too many; at most {_WORDS} are looked for")
-    for word in words:
-        if not _WORD[0] <= len(word) <= _WORD[1] or word.strip() != word or b"\n" in word:
-            raise ConfigError(
-                f"{where}.words: {word.decode()!r} must have {_WORD[0]} to {_WORD[1]} bytes, no blanks around"
-            )
     lengths = sorted({len(word) for word in words}, reverse=True)
 
     def locate(text: bytes, hit: int) -> Span | None:

@@ -1,14 +1,16 @@
 """From the configuration to maskers: which detectors run, with which style and engine.
 
-`MaskingPolicy` is made once for each version of the configuration and gives one fresh masker for each stream; what can
-be shared (compiled patterns) is made once for each choice of detectors and engine and kept.
+`MaskingPolicies` is made once for each version of the configuration; what of it is in force for a caller on a target is
+a `MaskingPolicy`, which gives one fresh masker for each stream. What can be shared (compiled patterns) is made once for
+each choice of detectors and engine and kept.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 
-from bastion.config.schema import MaskingConfig
-from bastion.masking.custom import CustomDetector, rows_of
+from bastion.config.schema import Config, CustomDetector, MaskingConfig, Target
+from bastion.masking.choice import in_force
+from bastion.masking.custom import rows_of
 from bastion.masking.detectors import ROWS
 from bastion.masking.files import FileMasker
 from bastion.masking.finder import Finder
@@ -20,27 +22,20 @@ DETECTORS = ("email", "phone", "iban", "card", "national-id", "ip", "mac", "secr
 
 
 class MaskingPolicy:
-    """What one version of the configuration masks.
+    """What is masked for a caller on a target, or by `[masking]` alone.
 
     Parameters
     ----------
-    config: `[masking]`.
+    config: what is in force (`bastion.masking.choice`).
     key: the secret of pseudonyms; needed by the style `pseudonym` alone.
     engine: what `bastion.masking.engine.choose_engine` returned at start.
-    custom: detectors of the administrator's own.
 
     Raises ConfigError where a detector or the style can't be had.
     """
 
-    def __init__(
-        self,
-        config: MaskingConfig,
-        key: bytes | None = None,
-        engine: str = "hyperscan",
-        custom: tuple[CustomDetector, ...] = (),
-    ) -> None:
-        wanted = bool(config.detectors or custom)
-        self._finder = finder_for(config.detectors, engine, custom) if wanted else None
+    def __init__(self, config: MaskingConfig, key: bytes | None = None, engine: str = "hyperscan") -> None:
+        self.config = config
+        self.finder = finder_for(config.detectors, engine, config.custom) if config.is_on else None
         self._style = style_for(config.style, key)
 
     def masker(self, *, interactive: bool) -> StreamMasker | None:
@@ -48,13 +43,39 @@ class MaskingPolicy:
 
         `interactive` is whether a person types at the other end (a PTY).
         """
-        return None if self._finder is None else StreamMasker(self._finder, self._style, interactive=interactive)
+        return None if self.finder is None else StreamMasker(self.finder, self._style, interactive=interactive)
 
     @property
     def file_masker(self) -> Callable[[], FileMasker] | None:
         """What makes a masker for one file, which keeps the file's length whatever the style; None as for `masker`."""
-        finder = self._finder
+        finder = self.finder
         return None if finder is None else lambda: FileMasker(finder, FixedStyle(), interactive=False)
+
+
+class MaskingPolicies:
+    """What one version of the configuration masks, by target and role; each policy is made once.
+
+    Parameters are those of `MaskingPolicy`. Raises ConfigError where any of them can't be had.
+    """
+
+    def __init__(self, config: Config, key: bytes | None = None, engine: str = "hyperscan") -> None:
+        self._config = config
+        self._key = key
+        self._engine = engine
+        self._made: dict[MaskingConfig, MaskingPolicy] = {}
+        self._policy(config.masking)
+        for target in config.targets.values():
+            self.of(target, ())
+
+    def of(self, target: Target, roles: Sequence[str]) -> MaskingPolicy:
+        """Return what is masked on a target for callers with these roles."""
+        return self._policy(in_force(self._config, target, roles))
+
+    def _policy(self, config: MaskingConfig) -> MaskingPolicy:
+        made = self._made.get(config)
+        if made is None:
+            made = self._made[config] = MaskingPolicy(config, self._key, self._engine)
+        return made
 
 
 def build_masker(

@@ -26,7 +26,7 @@ async def command(context: LocalContext, config: Path, as_json: bool) -> Status:
         loaded = load(config, context.environment)
         warnings += loaded.warnings
         async with open_client() as client:
-            RulingMaker(client, engine="re", key=None)(loaded)  # reads the rules' patterns, as a start would
+            RulingMaker(client, engine="re", key=bytes(32))(loaded)  # reads the rules' patterns, as a start would
     except ConfigError as error:
         findings += str(error).splitlines()
     if as_json:
