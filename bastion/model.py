@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 
@@ -93,6 +93,21 @@ class Identity:
 
 
 @dataclass(frozen=True, slots=True)
+class TimeLimits:
+    """How long a channel or forward may live: `idle` without a byte either way, `total` from its start, None for ever.
+
+    With `at_expiry` it also ends when the certificate does, else only nothing new opens then.
+    """
+
+    idle: timedelta | None = None
+    total: timedelta | None = None
+    at_expiry: bool = False
+
+
+NO_LIMITS = TimeLimits()
+
+
+@dataclass(frozen=True, slots=True)
 class Grant:
     """Proof of "may": this identity may reach this target as this login. Made only in `bastion.auth.access`.
 
@@ -100,7 +115,7 @@ class Grant:
     happens to a command no rule matches. `env` are the names (globs) of variables the client may set on the target.
     `via` are the gateways on the way there, each as `login@target`, in the order they are passed. `shell` says how
     well lines typed into a shell are held to the rules, `pty` whether a terminal may be had at all. `roles` are the
-    names of the roles it comes from.
+    names of the roles it comes from, `limits` how long what opens may live.
     """
 
     identity: Identity
@@ -113,6 +128,7 @@ class Grant:
     shell: ShellGate = ShellGate.MISTAKES
     pty: bool = True
     roles: tuple[str, ...] = ()
+    limits: TimeLimits = NO_LIMITS
 
     def opens(self, kind: ChannelKind) -> bool:
         """Return whether channels of this kind are granted: by their own name, as one of the `FORWARDS`, or by `sftp`.

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from bastion.config.schema import Config, Role, Target
 from bastion.errors import AccessDenied
 from bastion.instances import every, find
-from bastion.model import ChannelKind, ControlRight, Grant, Identity, ShellGate, strictest
+from bastion.model import ChannelKind, ControlRight, Grant, Identity, ShellGate, TimeLimits, strictest
 from bastion.names import is_login
 from bastion.selectors import channels_on, selects
 
@@ -64,8 +64,8 @@ class Access:
         default = strictest([found.default, *(role.default for role in roles)])
         env = tuple(dict.fromkeys(pattern for role in roles for pattern in role.env))
         shell = max((found.shell, *(role.shell for role in roles)), key=tuple(ShellGate).index)
-        names, pty = tuple(role.name for role in roles), _terminal(roles)
-        return Grant(identity, found.name, account, channels, default, env, _gateways(found), shell, pty, names)
+        names, way, pty = tuple(role.name for role in roles), _gateways(found), _terminal(roles)
+        return Grant(identity, found.name, account, channels, default, env, way, shell, pty, names, _limits(roles))
 
     def open_to(self, identity: Identity, target: str) -> Target | None:
         """Return the target of this name, where some login on it is granted; None where there is none such."""
@@ -110,6 +110,14 @@ def _terminal(roles: Iterable[Role]) -> bool:
     """
     said = {role.pty for role in roles}
     return True in said or False not in said
+
+
+def _limits(roles: Iterable[Role]) -> TimeLimits:
+    """Return the strictest of what the roles say: a limit is there to hold, whatever else somebody may do."""
+    limits = [role.limits for role in roles]
+    idle = min((one.idle for one in limits if one.idle is not None), default=None)
+    total = min((one.total for one in limits if one.total is not None), default=None)
+    return TimeLimits(idle, total, at_expiry=any(one.at_expiry for one in limits))
 
 
 def _gateways(target: Target) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from typing import Any
 from bastion.audit import Event, EventType
 from bastion.channel.bridge import SPEAKS_SSH, Bridge
 from bastion.channel.ledger import Origin, new_session_id
+from bastion.channel.limits import TimeKeeper
 from bastion.channel.services import Services
 from bastion.model import ChannelKind, Grant
 
@@ -56,10 +57,13 @@ class Forward:
         self._later = later
         self._gone = gone
         self._started = time.monotonic()
+        self._time: TimeKeeper | None = None
 
     async def begin(self) -> None:
         """Write down that it opens. Raises UnavailableError, and then it must not."""
         self._services.live.add(self.id, self)
+        ends = self.bridge.client, self.bridge.target
+        self._time = TimeKeeper(self, self._grant, self._services.clock(), lambda: sum(end.received for end in ends))
         await self._services.audit.record(self._event(EventType.FORWARD_OPEN))
 
     def tell(self, text: str) -> None:
@@ -70,6 +74,8 @@ class Forward:
         self.bridge.abort(f"ended by {by}: {reason}")
 
     def _over(self, why: str) -> None:
+        if self._time is not None:
+            self._time.stop()
         self._gone(self)
         self._later(self._close_books(why))
 

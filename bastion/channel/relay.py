@@ -15,6 +15,7 @@ import asyncssh
 from bastion.channel.failures import explain, failed_status, unexpected
 from bastion.channel.gate import Gate
 from bastion.channel.ledger import Ledger
+from bastion.channel.limits import TimeKeeper
 from bastion.channel.lines import LineGate
 from bastion.channel.requests import ChannelRequest
 from bastion.channel.services import Services
@@ -87,6 +88,7 @@ class Relay:
         self._traffic = [0, 0]
         self._enough: set[str] = set()
         self._wake: asyncio.TimerHandle | None = None
+        self._time: TimeKeeper | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._finishing = False
         self._client_gone = False
@@ -99,6 +101,8 @@ class Relay:
     def start(self) -> None:
         """Begin with what the channel was opened for."""
         self._services.live.add(self._ledger.session_id, self)
+        now = self._services.clock()
+        self._time = TimeKeeper(self, self._grant, now, lambda: sum(self._traffic), lambda: self._pipeline.holding)
         self._guard(lambda: self._perform(self._pipeline.start(self._loop.time())))
 
     # What the client's side reports
@@ -355,6 +359,8 @@ class Relay:
             if self._finishing:  # flushing failed, and ended the channel by itself
                 return
         self._finishing = True
+        if self._time is not None:
+            self._time.stop()
         if self._wake is not None:
             self._wake.cancel()
         for task in self._tasks:

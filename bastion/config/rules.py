@@ -30,12 +30,13 @@ from bastion.config.values import (
     word,
 )
 from bastion.instances import instance
-from bastion.model import TRANSFERS, Action, ChannelKind, ControlRight, Kind, ShellGate
+from bastion.model import TRANSFERS, Action, ChannelKind, ControlRight, Kind, ShellGate, TimeLimits
 from bastion.policy import pack
 from bastion.policy.understanding import Reason
 
 _MOST_APPROVALS = 20
 _UNSAID: bool | None = None
+_NO_LIMIT: timedelta | None = None
 _NOT_OPAQUE: bool | frozenset[str] = False
 _APPROVE_ONLY = ("approvers", "approvals", "timeout")
 
@@ -59,9 +60,18 @@ def _role(name: str, table: Table, targets: Mapping[str, Target]) -> Role:
         shell=table.take("shell", member(ShellGate), ShellGate.MISTAKES),
         pty=table.take("pty", boolean, _UNSAID),
         masking=read_choice(table, is_target=False),
+        limits=_limits(table),
     )
     table.finish()
     return role
+
+
+def _limits(role: Table) -> TimeLimits:
+    idle = role.take("idle_limit", duration, _NO_LIMIT)
+    total = role.take("time_limit", duration, _NO_LIMIT)
+    if idle is not None and total is not None and idle > total:
+        role.error("idle_limit", "must not be longer than time_limit")
+    return TimeLimits(idle, total, at_expiry=role.take("end_at_expiry", boolean, False))
 
 
 def _request(role: Table) -> AccessRequestConfig | None:

@@ -10,7 +10,7 @@ from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 
 from bastion import environment
-from bastion.model import Action, ChannelKind, ControlRight, Kind, ShellGate
+from bastion.model import NO_LIMITS, Action, ChannelKind, ControlRight, Kind, ShellGate, TimeLimits
 
 PROTOCOLS = ("ssh", "postgres", "mysql", "http", "kubernetes")
 DETECTORS = ("email", "phone", "iban", "card", "national-id", "ip", "mac", "secret")
@@ -226,6 +226,7 @@ class Role:
     shell: ShellGate = ShellGate.MISTAKES
     pty: bool | None = None
     masking: MaskingChoice = UNCHOSEN
+    limits: TimeLimits = NO_LIMITS
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """Who may reach what: tables of groups, targets, logins and channels, and one answer for every refusal."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from bastion.auth.access import DENIED, Access, Reachable
 from bastion.config.schema import Address, Config, Credential, Role, Selector, StoreConfig, Target
 from bastion.errors import AccessDenied
-from bastion.model import Action, ChannelKind, ControlRight, Identity, Kind
+from bastion.model import Action, ChannelKind, ControlRight, Identity, Kind, TimeLimits
 from tests.bastion.configs import KEY, config
 from tests.bastion.desk import person
 
@@ -241,6 +241,29 @@ def test_terminals_are_there_unless_roles_say_no(said: tuple[bool | None, ...], 
     config = Config(Path("b.toml"), StoreConfig("", Path()), targets={"web": web}, roles=roles)
     who = Identity("alice", "corp", "1", ("eng",), Kind.AGENT, 1, datetime(2030, 1, 1, tzinfo=UTC))
     assert Access(config).grant(who, "web", "deploy").pty is terminal
+
+
+@pytest.mark.parametrize(
+    ("said", "limits"),
+    [
+        ([TimeLimits()], TimeLimits()),
+        ([TimeLimits(), TimeLimits(idle=timedelta(minutes=5))], TimeLimits(idle=timedelta(minutes=5))),
+        (
+            [TimeLimits(timedelta(minutes=5), timedelta(hours=8)), TimeLimits(timedelta(hours=1), timedelta(hours=2))],
+            TimeLimits(timedelta(minutes=5), timedelta(hours=2)),
+        ),
+        ([TimeLimits(at_expiry=True), TimeLimits()], TimeLimits(at_expiry=True)),
+    ],
+)
+def test_the_strictest_time_limits_of_all_roles_count(said: list[TimeLimits], limits: TimeLimits) -> None:
+    target = Target("web", "ssh", Address("h", 22), Credential("certificate"))
+    shells = frozenset({ChannelKind.SHELL})
+    roles = {
+        str(number): Role(str(number), ("eng",), (Selector(name="web"),), ("deploy",), shells, limits=one)
+        for number, one in enumerate(said)
+    }
+    config = Config(Path("/c"), StoreConfig("sqlite:////c.db", Path("/r")), targets={"web": target}, roles=roles)
+    assert Access(config).grant(person("alice", "eng"), "web", "deploy").limits == limits
 
 
 FLEET = config(

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from bastion.config.schema import AccessRequestConfig, Selector, SQLCondition
-from bastion.model import Action, ChannelKind, ControlRight, Kind
+from bastion.model import Action, ChannelKind, ControlRight, Kind, TimeLimits
 from tests.bastion.configs import RULE, WEB, config, findings
 
 ROLE = '[roles.engineer]\ngroups = ["eng"]\n'
@@ -84,6 +84,16 @@ WRONG = [
         f"{ROLE}request = {{ approvers = ['sre'], max = '4h', min = '1h' }}",
         "roles.engineer.request.min: is not a known key; known here: approvers, max",
     ),
+    (
+        f"{ROLE}idle_limit = 15",
+        'roles.engineer.idle_limit: must be text with a unit, as in "8h" or "90d", not a number',
+    ),
+    (f"{ROLE}time_limit = '0s'", "roles.engineer.time_limit: must be above zero and at most 100 years"),
+    (
+        f"{ROLE}idle_limit = '2h'\ntime_limit = '1h'",
+        "roles.engineer.idle_limit: must not be longer than time_limit",
+    ),
+    (f"{ROLE}end_at_expiry = 'yes'", "roles.engineer.end_at_expiry: must be true or false, not text"),
     (f"{ROLE}chanels = []", 'roles.engineer.chanels: is not a known key; did you mean "channels"?'),
     ("[rules]\nname = 'r'", "rules: must be an array of tables: write [[rules]], not [rules]"),
     ("rules = ['r']", "rules[0]: must be a table, not text"),
@@ -201,6 +211,12 @@ def test_a_role_grants_nothing_that_it_does_not_name() -> None:
     role = config(ROLE).roles["engineer"]
     assert (role.targets, role.logins, role.channels, role.control) == ((), (), frozenset(), frozenset())
     assert role.request is None
+
+
+def test_a_role_limits_time_where_it_says_so() -> None:
+    assert config(ROLE).roles["engineer"].limits == TimeLimits(None, None, at_expiry=False)
+    role = config(f"{ROLE}idle_limit = '15m'\ntime_limit = '8h'\nend_at_expiry = true").roles["engineer"]
+    assert role.limits == TimeLimits(timedelta(minutes=15), timedelta(hours=8), at_expiry=True)
 
 
 def test_everything_a_rule_can_say() -> None:
