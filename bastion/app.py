@@ -39,6 +39,7 @@ from bastion.door.outer import OuterServer
 from bastion.errors import UnavailableError
 from bastion.following import follow
 from bastion.health import HealthEndpoint
+from bastion.heap import keep_freed_blocks
 from bastion.journal import AuditLog
 from bastion.keeper import Keeper
 from bastion.logs import set_up_logging
@@ -156,6 +157,7 @@ async def _supervise(config: Config, count: int) -> int:
 
 async def _work(path: Path, config: Config, run_command: RunCommand, seat: Seat) -> int:
     """Serve, alone or as one of several."""
+    keep_freed_blocks()
     stop = asyncio.Event()
     async with AsyncExitStack() as stack:
         services, metrics, maker = await _build(config, stack)

@@ -9,20 +9,16 @@ protocol changes: the same packets go out in the same order.
 """
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from asyncssh.connection import SSHConnection
 from asyncssh.constants import MSG_IGNORE
 
-if TYPE_CHECKING:
-    _Base = SSHConnection
-else:
-    _Base = object
+from bastion.bulk import BulkPackets
 
 FLUSH_SIZE = 256 * 1024  # bytes gathered before they are written without waiting for the turn's end
 
 
-class FrugalPackets(_Base):
+class FrugalPackets(BulkPackets):
     """Mixed in before `SSHServerConnection` or `SSHClientConnection`."""
 
     _gathered_size = 0

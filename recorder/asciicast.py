@@ -49,6 +49,7 @@ STREAMS = (Code.OUTPUT, Code.ERROR, Code.INPUT)
 # Control characters that hardly occur in text; each takes six bytes in JSON. Data full of them, such as zeros of a disk
 # image, is smaller and faster in base64.
 _RARE = bytes(code for code in range(32) if code not in b"\t\n\r\x1b")
+_EACH_RARE = tuple(bytes([code]) for code in _RARE)  # to look for one by one is three times as fast as to delete all
 _RARE_MAX = 64
 _BINARY = {f"{code}b": code for code in STREAMS}
 _TEXTUAL = {code.value: code for code in Code}
@@ -200,7 +201,7 @@ class Encoder:
 
     def _piece(self, code: str, data: bytes, stamp: bytes) -> Iterator[bytes]:
         try:
-            consumed = codecs.utf_8_decode(data, "strict", False)[1]
+            consumed = len(data) if data.isascii() else codecs.utf_8_decode(data, "strict", False)[1]
         except UnicodeDecodeError:
             self._pending[code] = b""
             yield self._line(stamp, code + "b", _base64(data))
@@ -209,7 +210,7 @@ class Encoder:
         if not consumed:
             return
         text = data[:consumed]
-        rare = consumed - len(text.translate(None, _RARE))
+        rare = any(code in text for code in _EACH_RARE) and consumed - len(text.translate(None, _RARE))
         if rare > _RARE_MAX and rare * 8 > consumed:
             yield self._line(stamp, code + "b", _base64(text))
         else:

@@ -1,0 +1,167 @@
+"""The shortest way for channel data through asyncssh: a mixin for both legs, below `bastion.packets`.
+
+Leans on internals of asyncssh; `tests/bastion/test_bulk.py` notices when a new one changes them. Nothing changes in the
+protocol, and what is not plain channel data under AES-GCM (RFC 5647) takes asyncssh's own way, packet by packet.
+
+- One key schedule a key, not one a packet.
+- Packets that came together are opened where they stand; neighbours for one channel are delivered as one piece.
+- A data packet is put together once, and not copied again for its header, padding and tag.
+"""
+
+import os
+import time
+from typing import TYPE_CHECKING, Any
+
+from asyncssh.connection import SSHConnection
+from asyncssh.constants import MSG_CHANNEL_DATA
+from asyncssh.encryption import Encryption, GCMEncryption
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+if TYPE_CHECKING:
+    from asyncssh.channel import SSHChannel
+
+    _Base = SSHConnection
+else:
+    _Base = object
+
+_LENGTH = 4  # bytes of a packet's length, which is authenticated and not encrypted
+_TAG = 16
+_BLOCK = 16
+_LEAST_PADDING = 4
+_DATA = 10  # where the data of a packet begin: behind padding length, type, channel and their own length
+
+
+class KeptGCM(GCMEncryption):
+    """AES-GCM that keeps its key schedule. Takes over from asyncssh's object, which must not be used any more."""
+
+    def __init__(self, taken: GCMEncryption) -> None:
+        cipher: Any = taken._cipher  # noqa: SLF001 - this module is where asyncssh's internals are touched
+        super().__init__(cipher)
+        self._aead = AESGCM(cipher._key)  # noqa: SLF001
+        self._fixed = cipher._iv[:4]  # noqa: SLF001
+        self._invocation = int.from_bytes(cipher._iv[4:], "big")  # noqa: SLF001
+        self._ahead: bytes | None = None
+
+    def _nonce(self) -> bytes:
+        nonce: bytes = self._fixed + self._invocation.to_bytes(8, "big")
+        self._invocation = (self._invocation + 1) & 0xFFFFFFFFFFFFFFFF
+        return nonce
+
+    def seal(self, header: bytes, packet: bytes) -> bytes:
+        """Return the packet encrypted, with its tag; the header is authenticated."""
+        return self._aead.encrypt(self._nonce(), packet, header)
+
+    def open(self, header: bytes | memoryview, sealed: bytes | memoryview) -> bytes:
+        """Return the next packet decrypted, nothing where its tag does not fit; the same one after `put_back`."""
+        packet, self._ahead = self._ahead, None
+        if packet is None:
+            try:
+                packet = self._aead.decrypt(self._nonce(), sealed, header)
+            except InvalidTag:
+                packet = b""
+        return packet
+
+    def put_back(self, packet: bytes) -> None:
+        """Have a packet that was opened come again."""
+        self._ahead = packet
+
+    def encrypt_packet(self, seq: int, header: bytes, packet: bytes) -> tuple[bytes, bytes]:  # noqa: ARG002 - GCM counts
+        """Encrypt and sign a packet, asyncssh's way; the tag stays where it is."""
+        return header + self.seal(header, packet), b""
+
+    def decrypt_packet(self, seq: int, first: bytes, rest: bytes, header_len: int, mac: bytes) -> bytes | None:  # noqa: ARG002
+        """Verify and decrypt a packet, asyncssh's way."""
+        return self.open(first[:header_len], b"".join((first[header_len:], rest, mac))) or None
+
+
+class BulkPackets(_Base):
+    """Mixed in before `SSHServerConnection` or `SSHClientConnection`."""
+
+    def send_newkeys(self, k: bytes, h: bytes) -> None:
+        """Finish a key exchange, with ciphers of this module where AES-GCM was agreed on."""
+        super().send_newkeys(k, h)
+        self._send_encryption = _kept(self._send_encryption)
+        self._next_recv_encryption = _kept(self._next_recv_encryption)
+
+    # Receiving
+
+    def _recv_pkthdr(self) -> bool:
+        encryption = self._recv_encryption
+        if not isinstance(encryption, KeptGCM) or not self._auth_complete or self._decompressor:
+            return super()._recv_pkthdr()
+        channel, pieces, position, more = self._neighbours(encryption)
+        if channel is None:
+            return more and super()._recv_pkthdr()
+        self._inpbuf = self._inpbuf[position:]
+        self._recv_seq = (self._recv_seq + len(pieces)) & 0xFFFFFFFF
+        self._auth_final = True
+        channel._accept_data(pieces[0] if len(pieces) == 1 else b"".join(pieces))  # noqa: SLF001
+        return more
+
+    def _neighbours(self, encryption: KeptGCM) -> "tuple[SSHChannel[bytes] | None, list[bytes], int, bool]":
+        """Open the data packets for one channel that stand in front.
+
+        Returns the channel, None where something else stands there; their data; where they end; and whether a whole
+        packet follows.
+        """
+        buffer, position, gathered = self._inpbuf, 0, 0
+        channel: SSHChannel[bytes] | None = None
+        pieces: list[bytes] = []
+        with memoryview(buffer) as view:
+            while len(buffer) - position >= _LENGTH:
+                body = position + _LENGTH
+                length = int.from_bytes(view[position:body], "big")
+                if length > self._max_recv_pktlen:
+                    return channel, pieces, position, True  # asyncssh refuses it
+                end = body + length + _TAG
+                if end > len(buffer):
+                    break
+                packet = encryption.open(view[position:body], view[body:end])
+                goal = self._goal(packet)
+                size = len(packet) - packet[0] - _DATA if goal is not None else 0
+                if goal is None or goal is not (channel or goal) or gathered + size > goal._recv_window:  # noqa: SLF001
+                    encryption.put_back(packet)
+                    return channel, pieces, position, True
+                channel, position, gathered = goal, end, gathered + size
+                pieces.append(packet[_DATA : _DATA + size])
+        return channel, pieces, position, False
+
+    def _goal(self, packet: bytes) -> "SSHChannel[bytes] | None":
+        """Return the channel a data packet is for; None for any other packet, and for what asyncssh would refuse."""
+        if len(packet) <= _DATA or packet[1] != MSG_CHANNEL_DATA:
+            return None
+        channel = self._channels.get(int.from_bytes(packet[2:6], "big"))
+        size = int.from_bytes(packet[6:_DATA], "big")
+        if channel is None or channel._recv_state != "open" or size != len(packet) - packet[0] - _DATA:  # noqa: SLF001
+            return None
+        return channel
+
+    # Sending
+
+    def send_packet(self, pkttype: int, *args: bytes, **options: Any) -> None:
+        """Send a packet; a data packet directly, where nothing keeps it from going out now."""
+        encryption = self._send_encryption
+        if (
+            pkttype != MSG_CHANNEL_DATA
+            or not isinstance(encryption, KeptGCM)
+            or not (self._kex_complete and self._auth_complete)
+            or self._compressor
+            or self._rekey_bytes_sent >= self._rekey_bytes
+            or (self._rekey_seconds and time.monotonic() >= self._rekey_time)
+        ):
+            super().send_packet(pkttype, *args, **options)
+            return
+        padding = _BLOCK - (2 + sum(map(len, args))) % _BLOCK
+        if padding < _LEAST_PADDING:
+            padding += _BLOCK
+        packet = b"".join((bytes((padding, pkttype)), *args, os.urandom(padding)))
+        header = len(packet).to_bytes(_LENGTH, "big")
+        self._send(header)
+        self._send(encryption.seal(header, packet))
+        self._send_seq = (self._send_seq + 1) & 0xFFFFFFFF
+        self._rekey_bytes_sent += len(packet)
+
+
+def _kept(encryption: Encryption | None) -> Encryption | None:
+    return KeptGCM(encryption) if type(encryption) is GCMEncryption else encryption
