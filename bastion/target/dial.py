@@ -96,9 +96,12 @@ class Dialer:
             connection = await self._open(lambda: TargetConnection(loop, options, wait="auth"), target, gateway)
             try:
                 await options.waiter
-            except BaseException:
+            except (OSError, asyncssh.Error, asyncio.CancelledError):
                 connection.abort()
                 raise
+            except Exception as error:  # what asyncssh makes of bytes that no server sends
+                connection.abort()
+                raise asyncssh.ProtocolError(f"{type(error).__name__}: {error}") from error
         return connection
 
     async def _open(

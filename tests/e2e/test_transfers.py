@@ -94,7 +94,7 @@ def test_a_rule_on_paths(make: Make, journal: Journal, how: str) -> None:
 @pytest.mark.parametrize(
     "spelling", ["{base}/other/../secret/plan", "{base}//./secret//plan", "secret/plan", "./secret/plan"]
 )
-def test_other_spellings_of_a_path(make: Make, spelling: str) -> None:
+def test_cve_2026_54336_other_spellings_of_a_path(make: Make, spelling: str) -> None:
     copies = make("both", "secret")
     copies.lay("plan", b"hidden")
     base = copies.there.parent
@@ -123,7 +123,7 @@ def test_a_protected_file_in_a_folder_is_left_out(make: Make) -> None:
     assert not (copies.here / "all").exists()
 
 
-def test_an_upload_that_needs_approval(make: Make, copiers: dict[str, Client]) -> None:
+def test_cve_2023_45140_an_upload_that_needs_approval(make: Make, copiers: dict[str, Client]) -> None:
     copies = make("clear", "release")
     (copies.here / "v1").write_bytes(b"one")
     command = ["sftp", "-q", "-b", "/dev/stdin", *copies.ssh, copies.host]

@@ -82,7 +82,7 @@ def test_folders_and_files_are_for_the_owner_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("key", BAD_KEYS)
-def test_no_path_of_a_user_reaches_the_file_system(tmp_path: Path, key: str) -> None:
+def test_ghsa_76cc_no_path_of_a_user_reaches_the_file_system(tmp_path: Path, key: str) -> None:
     storage = DiskStorage(tmp_path / "root")
     for use in (storage.create, storage.open, storage.delete):
         with pytest.raises(RecordingError, match="has the form"):

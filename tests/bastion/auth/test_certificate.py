@@ -131,7 +131,7 @@ def test_refused(changes: dict[str, Any], expected: str) -> None:
         ("0.0.0.0/0", "localhost", False),
     ],
 )
-def test_source_address(networks: str, peer: str, accepted: bool) -> None:
+def test_cve_2026_46595_source_address(networks: str, peer: str, accepted: bool) -> None:
     certificate = forge(critical_options=(("source-address", string(networks)),))
     if accepted:
         assert identify(certificate, key("user_ca"), peer, NOW).name == ALICE.name
@@ -139,7 +139,7 @@ def test_source_address(networks: str, peer: str, accepted: bool) -> None:
         refusal(certificate, peer=peer)
 
 
-def test_a_certificate_never_passes_as_a_ca() -> None:
+def test_cve_2025_49825_a_certificate_never_passes_as_a_ca() -> None:
     """Teleport CVE-2025-49825: a certificate in the place of the CA's key."""
     own_certificate = blob(issue())
     nested = encode(replace(decode(forge()).fields, signature_key=own_certificate), sign_with("alice"))
@@ -178,7 +178,7 @@ def test_junk(junk: bytes) -> None:
 
 
 @given(st.data())
-def test_a_changed_byte_is_never_accepted(data: st.DataObject) -> None:
+def test_cve_2026_39831_a_changed_byte_is_never_accepted(data: st.DataObject) -> None:
     good = bytearray(forge())
     position = data.draw(st.integers(0, len(good) - 1))
     good[position] ^= data.draw(st.integers(1, 255))

@@ -64,7 +64,7 @@ def test_stock_tools_read_the_keys(folder: Path) -> None:
         assert shown.split()[:2] == (folder / f"{name}.pub").read_bytes().split()[:2]
 
 
-def test_private_keys_are_never_readable_by_others_even_for_a_moment(
+def test_cve_2022_24302_private_keys_are_never_readable_by_others_even_for_a_moment(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     opened: dict[str, tuple[int, int]] = {}

@@ -230,7 +230,7 @@ def test_a_file_cut_short() -> None:
     ids=lambda record: str(record[:20]),
 )
 @pytest.mark.parametrize("uploads", [True, False])
-def test_records_of_an_evil_source(record: bytes, uploads: bool) -> None:
+def test_cve_2026_54591_records_of_an_evil_source(record: bytes, uploads: bool) -> None:
     talk = Talk(uploads=uploads)
     talk.say(SINK, b"\0")
     with pytest.raises(RemoteProtocolError):

@@ -62,7 +62,7 @@ def test_replies_nobody_asked_for(reply: bytes) -> None:
         (request(Type.REMOVE, 5, b"/"), name(5, b"/")),
     ],
 )
-def test_replies_that_do_not_fit(asked: bytes, reply: bytes) -> None:
+def test_cve_2026_0968_replies_that_do_not_fit(asked: bytes, reply: bytes) -> None:
     talk = opened()
     talk.client(asked)
     with pytest.raises(RemoteProtocolError):

@@ -128,7 +128,7 @@ async def test_cbc_is_guarded(monkeypatch: pytest.MonkeyPatch, cipher: str, guar
     assert bool(seen) is guarded
 
 
-async def test_a_key_of_another_type_is_a_mismatch() -> None:
+async def test_cve_2026_9547_a_key_of_another_type_is_a_mismatch() -> None:
     async with server(key=RSA) as port:
         with pytest.raises(TargetUnreachable, match="offers no host key of the configured type"):
             await signs_in(target(port))
