@@ -16,8 +16,8 @@ import pytest
 from tests.e2e.conftest import Reach
 from tests.lab.bastion import Bastion, World, run_bastion
 from tests.lab.client import Client, Done
-from tests.lab.process import free_port
-from tests.lab.sshd import SSHD
+from tests.lab.process import free_port, wait_until
+from tests.lab.sshd import SSHD, keygen
 
 StartBastion = Callable[[str], Bastion]
 
@@ -218,6 +218,37 @@ def test_target_that_dies_meanwhile(world: World, alice: Client, tmp_path: Path)
     finally:
         bastion.stop()
         doomed.stop()
+
+
+def test_warpgate_2463_new_credentials_are_used_at_once(
+    world: World, start_bastion: StartBastion, tmp_path: Path
+) -> None:
+    """The target does not know the configured key; it is replaced, and the client's open connection gets in."""
+    right, wrong = tmp_path / "right", tmp_path / "wrong"
+    known = world.public / "known-keys"
+    known.write_text(keygen(right, "right") + "\n", encoding="utf-8")
+    keygen(wrong, "wrong")
+    ca = world.bastion.folder / "hostkeys" / "target_ca.pub"
+    target = SSHD(tmp_path, "keys", ca, [f'AuthorizedKeysFile "{known}"'])
+    config = world.config().replace(f"127.0.0.1:{world.target.port}", f"127.0.0.1:{target.port}", 1)
+    config = config.replace(world.target.host_key, target.host_key, 1)
+    kind = f'credential = {{ kind = "key", key_file = "{wrong}" }}'
+    bastion = start_bastion(config.replace('credential = { kind = "certificate" }', kind, 1))
+    client = Client(tmp_path / "client", bastion, "alice", world.login)
+    client.sign_in(world.people.token("alice"))
+    control = ["-o", f"ControlPath={tmp_path}/c", f"{world.login}%web-1@bastion"]
+    master = client.start(client.ssh_command("-N", "-M", *control))
+    try:
+        wait_until("the master", (tmp_path / "c").exists)
+        assert "does not accept the bastion's credential" in one_line(client.ssh(*control, "true"))
+        bastion.config.write_text(bastion.config.read_text().replace(str(wrong), str(right)), encoding="utf-8")
+        bastion.server.process.send_signal(signal.SIGHUP)
+        wait_until("the new key to be used", lambda: client.ssh(*control, "echo in").text == "in\n")
+        assert master.process.poll() is None
+    finally:
+        master.process.terminate()
+        master.finish()
+        target.stop()
 
 
 def test_stops_cleanly_with_a_session_open(world: World, start_bastion: StartBastion, tmp_path: Path) -> None:
