@@ -31,9 +31,7 @@ def codec_for(ruling: Ruling, grant: Grant, request: ChannelRequest) -> Codec:
     terminal = request.terminal is not None
     if command is not None:
         return ExecCodec(command, terminal=terminal)
-    if grant.default is Action.ALLOW:
-        return ShellCodec(terminal=terminal)
-    return ExecCodec(b"", terminal=terminal)
+    return ExecCodec(b"", terminal=terminal) if gated else ShellCodec(terminal=terminal)
 
 
 def _window(terminal: Terminal) -> Window:

@@ -3,7 +3,9 @@
 from collections.abc import Callable
 
 from bastion.approvals import kept_open
+from bastion.channel.early import EarlyInput
 from bastion.channel.requests import ChannelRequest
+from bastion.channel.scripts import PROBE, as_one_text, is_shell, with_input, without_input
 from bastion.channel.services import Services
 from bastion.channel.transfers import allows_copy, judge_copy
 from bastion.inspectors.actions import (
@@ -32,11 +34,22 @@ A_FORWARD = Understanding("", (), (Opaque(Reason.UNSUPPORTED, "what passes throu
 class Gate:
     """Decides the commands of one channel, with the rules in force when the channel began.
 
-    `connection` is the id of the client connection: an approval may be good for it alone.
+    `connection` is the id of the client connection: an approval may be good for it alone. `early` is what the client
+    sends before it is decided, without it nothing of that is read.
     """
 
-    def __init__(self, services: Services, grant: Grant, request: ChannelRequest, connection: str) -> None:
+    def __init__(
+        self,
+        services: Services,
+        grant: Grant,
+        request: ChannelRequest,
+        connection: str,
+        early: EarlyInput | None = None,
+    ) -> None:
         self._connection = connection
+        self._early = early
+        self._script = False
+        self._subject: bytes | None = None
         self._services = services
         self._ruling = services.ruling
         self._grant = grant
@@ -56,13 +69,43 @@ class Gate:
         if default is Action.ALLOW and not rules.applies(context) and not copying:
             return Verdict(Action.ALLOW)
         if self._request.kind is ChannelKind.SHELL:
-            understanding = A_SHELL
-        elif self._request.kind in FORWARDS:
+            return await self._judge_input(context, A_SHELL, command)
+        if self._request.kind in FORWARDS:
             understanding = A_FORWARD
         else:
             understanding = await self._services.reader.understand(command)
         verdict = rules.decide(context, understanding, command, default)
+        unsettled = bool(understanding.opaque) or verdict.action is not Action.ALLOW
+        if unsettled and await self._depends_on_input(understanding):
+            return await self._judge_input(context, understanding, command)
         return self._judge_copies(verdict, copies(understanding)) if copying else verdict
+
+    async def _judge_input(self, context: CommandContext, understanding: Understanding, command: bytes) -> Verdict:
+        """Return what the rules say of a command that reads more commands from what the client sends.
+
+        With input that ends, of both together; else a shell is decided on alone, and its statements as they come.
+        """
+        rules, default, reader = self._ruling.rules, self._grant.default, self._services.reader
+        script = await self._early.whole() if self._early is not None else None
+        if script is not None:
+            self._subject = as_one_text(self._request, script)
+            both = await with_input(reader, self._request, script)
+            verdict = rules.decide(context, both, self._subject, default)
+            if both.commands:
+                return verdict
+        else:
+            waits = self._early is not None and not self._early.full
+            self._script = waits and await is_shell(reader, self._request)
+            verdict = Verdict(Action.ALLOW) if self._script else rules.decide(context, understanding, command, default)
+        alone = rules.decide(context, without_input(understanding), command, default)
+        return alone if strictest((alone.action, verdict.action)) is not verdict.action else verdict
+
+    async def _depends_on_input(self, understanding: Understanding) -> bool:
+        """Whether what a command would run depends on what the client sends to it."""
+        if self._early is None or self._request.terminal is not None:
+            return False
+        probed = await with_input(self._services.reader, self._request, PROBE)
+        return (probed.commands, probed.opaque) != (understanding.commands, understanding.opaque)
 
     def _judge_copies(self, verdict: Verdict, found: list[Copy]) -> Verdict:
         """Return the stricter of what the rules say of a command and of the files it copies; note a plain copy."""
@@ -74,10 +117,15 @@ class Gate:
         worst = strictest(one.action for one in verdicts)
         return next(one for one in verdicts if one.action is worst)
 
+    @property
+    def subject(self) -> bytes:
+        """What was judged last, as people see it: the command, with its input where that was read as well."""
+        return self._request.command if self._subject is None else self._subject
+
     async def settle(self, command: bytes, verdict: Verdict, tell: Callable[[Decision], None]) -> Decision:
         """Turn a verdict into a final decision; `tell` is called with `Waiting` before people are waited for."""
         if verdict.action is Action.ALLOW:
-            return Allowed(self._copy)
+            return Allowed(self._copy, self._script)
         if verdict.action is Action.DENY:
             return DeniedByRule(verdict.rule, verdict.reason)
         asked = kept_open(verdict)
@@ -123,4 +171,4 @@ class Gate:
 
     async def _use(self, row: ApprovalRow) -> Decision:
         used = await self._services.approvals.use(row.digest, self._connection)
-        return Allowed(self._copy) if used is not None else Lapsed(row.id)
+        return Allowed(self._copy, self._script) if used is not None else Lapsed(row.id)

@@ -6,6 +6,7 @@ The plain part is `bastion.inspectors.lines`; here texts are understood, which t
 import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from bastion.channel.requests import ChannelRequest
 from bastion.channel.services import Services
@@ -31,6 +32,16 @@ class Ruled:
     more: bool
     reading: Reading | None
     understanding: Understanding | None
+
+
+class LineJudge(Protocol):
+    """Decides the lines of one channel."""
+
+    async def judge(self, line: Line) -> Ruled:
+        """Return what the rules say of a line."""
+
+    def passed(self, line: Line, ruled: Ruled) -> None:
+        """Take that a line went on."""
 
 
 def gates(grant: Grant) -> ShellGate:

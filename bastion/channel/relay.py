@@ -12,12 +12,14 @@ from typing import Any
 
 import asyncssh
 
+from bastion.channel.early import EarlyInput
 from bastion.channel.failures import explain, failed_status, unexpected
 from bastion.channel.gate import Gate
 from bastion.channel.ledger import Ledger
 from bastion.channel.limits import TimeKeeper
-from bastion.channel.lines import LineGate
+from bastion.channel.lines import LineGate, LineJudge
 from bastion.channel.requests import ChannelRequest
+from bastion.channel.scripts import ScriptGate
 from bastion.channel.services import Services
 from bastion.channel.sides import ClientSide
 from bastion.channel.target import open_target
@@ -50,7 +52,6 @@ from recorder.errors import RecordingError
 
 log = logging.getLogger(__name__)
 
-EARLY_LIMIT = 64 * 1024  # client bytes kept here before the client is no longer read
 # A client that multiplexes closes its channel as soon as both sides said EOF, and would miss an exit status that comes
 # a moment later. So EOF waits for it, but not for ever: a program may close its output and go on reading.
 EOF_GRACE = 0.5
@@ -76,13 +77,14 @@ class Relay:
         self._ledger = ledger
         self._pool = pool
         self._client = client
-        self._gate = Gate(services, grant, request, ledger.connection)
-        self._lines = LineGate(services, grant, request)
+        self._input = EarlyInput(lambda: self._read("target", True))
+        self._gate = Gate(services, grant, request, ledger.connection, self._input)
+        typed = request.terminal is not None
+        self._lines: LineJudge = (LineGate if typed else ScriptGate)(services, grant, request)
         self._log = logging.LoggerAdapter(log, {"facts": ledger.facts})
         self._loop = asyncio.get_running_loop()
         self._target: asyncssh.SSHClientChannel[bytes] | None = None
         self._early: list[bytes | None] = []  # for the target, while it is not up; None is EOF
-        self._early_size = 0
         self._exit: tuple[str | None, tuple[bool, str, str] | None] = (None, None)
         self._verdict = RuleAction.ALLOW
         self._traffic = [0, 0]
@@ -111,13 +113,14 @@ class Relay:
         """Bytes came from the client."""
         self._traffic[0] += len(data)
         if self._target is None:
-            self._early_size += len(data)
-            if self._early_size > EARLY_LIMIT:
+            self._input.add(data)
+            if self._input.full:
                 self._read("target", False)
         self._receive(Stream.STDIN, data)
 
     def client_eof(self) -> None:
         """The client sends no more."""
+        self._input.end()
         self._guard(lambda: self._perform(self._pipeline.close(Stream.STDIN, self._loop.time())))
 
     def client_congested(self, congested: bool) -> None:
@@ -278,8 +281,9 @@ class Relay:
     async def _decide(self, command: bytes) -> None:
         verdict = await self._gate.judge(command)
         self._verdict = verdict.action
+        self._input.forget()
         await self._ledger.open(verdict)
-        await self._settle(command, verdict)
+        await self._settle(self._gate.subject, verdict)
 
     async def _decide_line(self, line: Line) -> None:
         ruled = await self._lines.judge(line)
@@ -289,7 +293,7 @@ class Relay:
         decision = await self._gate.settle(ruled.command, ruled.verdict, self._resolve)
         if isinstance(decision, Allowed):
             self._lines.passed(line, ruled)
-            decision = Allowed(more=ruled.more)
+            decision = Allowed(more=ruled.more, release=ruled.command)
         self._resolve(decision)
 
     async def _settle(self, command: bytes, verdict: Verdict) -> None:

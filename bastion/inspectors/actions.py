@@ -104,11 +104,14 @@ Action = Save | Send | End | Ask | AskLine | Settle | Journal | Read | Open | Wa
 class Allowed:
     """Decision: the command may run, by rule or by an approval.
 
-    `copy` is set where it does nothing but copy files; `more` where it is a line, and the command goes on in the next.
+    `copy` is set where it does nothing but copy files; `script` where it is a shell whose input is to be read statement
+    by statement. Of lines, `more` says that the command goes on in the next; of scripts, `release` is what may go on.
     """
 
     copy: Copy | None = None
+    script: bool = False
     more: bool = False
+    release: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)

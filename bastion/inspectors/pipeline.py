@@ -138,12 +138,16 @@ class Pipeline:
         assert self._holding is not None
         if isinstance(decision, Allowed):
             self._asked = False
-            return self._pass(self._holding.decided(allowed=True, more=decision.more), now)
+            going = self._holding.decided(allowed=True, more=decision.more, release=decision.release)
+            return self._pass(going, now)
         said = self._say(decision)
         if isinstance(decision, Waiting):  # who gave up before it was said is heard too
             return [*said, *([Withdraw()] if self._holding.interrupted() else [])]
         self._asked = False
-        return [*said, *self._pass(self._holding.decided(allowed=False, more=False), now)]
+        if not self._terminal:  # a script goes no further; on a terminal, the line is taken away
+            self._state = _State.ENDED
+            return [*said, Exit(STATUS[type(decision)])]
+        return [*said, *self._pass(self._holding.decided(allowed=False, more=False, release=b""), now)]
 
     def resize(self, columns: int, rows: int) -> None:
         """Take the terminal's new size."""

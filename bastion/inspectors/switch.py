@@ -1,7 +1,7 @@
-"""An exec channel that turns out to copy files: the plain pipeline until its command is decided, another one then.
+"""A channel that turns out to copy files, or to be fed a script: the plain pipeline until it is decided, another then.
 
-Whether a command is the far half of scp or rsync is known only once its text was read, which takes a moment; nothing
-has reached the target until then, so that the change costs nothing.
+Whether a command is the far half of scp or rsync, or a shell that reads its input, is known only once its text was
+read, which takes a moment; nothing has reached the target until then, so that the change costs nothing.
 """
 
 import re
@@ -19,17 +19,25 @@ _SCP = re.compile(rb"scp (?:-\S+ )*-[a-zA-Z]*[ft] ")
 
 
 class SwitchingPipeline:
-    """One exec channel without a terminal.
+    """One channel without a terminal.
 
     Parameters
     ----------
-    plain: the pipeline of a command that copies nothing.
-    become: makes the pipeline of one that does.
+    plain: the pipeline of a command of which the rest does not matter.
+    copying: makes the pipeline of one that copies files.
+    scripted: makes the pipeline of a shell whose input is held and read.
     """
 
-    def __init__(self, plain: Pipeline, become: Callable[[Copy], ChannelPipeline], command: bytes) -> None:
+    def __init__(
+        self,
+        plain: Pipeline,
+        copying: Callable[[Copy], ChannelPipeline],
+        scripted: Callable[[], ChannelPipeline],
+        command: bytes,
+    ) -> None:
         self._current: ChannelPipeline = plain
-        self._become = become
+        self._copying = copying
+        self._scripted = scripted
         self._command = command
         self._kept: list[bytes | None] | None = []  # what the client sent before the decision; None is its end
 
@@ -63,8 +71,8 @@ class SwitchingPipeline:
         if not isinstance(decision, Allowed):
             return self._refuse(decision, now)
         kept, self._kept = self._kept, None
-        if decision.copy is not None:
-            self._current = self._become(decision.copy)
+        if decision.copy is not None or decision.script:
+            self._current = self._copying(decision.copy) if decision.copy is not None else self._scripted()
             actions = self._current.start(now)
         else:
             actions = self._current.resolve(decision, now)

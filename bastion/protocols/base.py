@@ -96,8 +96,11 @@ class HoldingCodec(Codec, Protocol):
     def drained(self) -> bool:
         """Whether all input that came has gone on."""
 
-    def decided(self, *, allowed: bool, more: bool) -> list[Event]:
-        """Take what became of the line; `more` says that it is only the beginning of a command."""
+    def decided(self, *, allowed: bool, more: bool, release: bytes) -> list[Event]:
+        """Take what became of the line; `more` says that it is only the beginning of a command.
+
+        `release` is what of a script may go on; of a line on a terminal, it is the line itself that does.
+        """
 
     def interrupted(self) -> bool:
         """Whether the input kept behind the line holds Ctrl-C."""

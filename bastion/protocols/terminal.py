@@ -111,7 +111,7 @@ class TerminalCodec:
         """Whether the input kept behind the line holds Ctrl-C."""
         return INTERRUPT in self._queue
 
-    def decided(self, *, allowed: bool, more: bool) -> list[Event]:
+    def decided(self, *, allowed: bool, more: bool, release: bytes = b"") -> list[Event]:  # noqa: ARG002 - of scripts
         """Give the held bytes to the target, or take the line away there."""
         assert self._line is not None
         line, self._line, self._told = self._line, None, False

@@ -29,6 +29,8 @@ from bastion.inspectors.pipeline import Pipeline
 from bastion.inspectors.switch import SwitchingPipeline
 from bastion.logs import about
 from bastion.model import ChannelKind, Grant, Identity
+from bastion.protocols.script import ScriptCodec
+from bastion.protocols.shell import ShellCodec
 from bastion.target.pool import TargetPool
 
 log = logging.getLogger(__name__)
@@ -161,10 +163,15 @@ def pipeline_for(ruling: Ruling, grant: Grant, request: ChannelRequest) -> Chann
         return sftp_pipeline(ruling, grant, request)
     terminal = request.terminal is not None
     masking = build_masking(ruling, grant, terminal=terminal)
-    plain = Pipeline(codec_for(ruling, grant, request), masking, terminal=terminal, record_input=not terminal)
-    if request.kind is not ChannelKind.EXEC or terminal:
+    codec = codec_for(ruling, grant, request)
+    plain = Pipeline(codec, masking, terminal=terminal, record_input=not terminal)
+    if terminal or isinstance(codec, ShellCodec):
         return plain
-    return SwitchingPipeline(plain, lambda copy: copy_pipeline(ruling, grant, request, copy), request.command)
+
+    def scripted() -> Pipeline:
+        return Pipeline(ScriptCodec(), build_masking(ruling, grant, terminal=False), terminal=False, record_input=True)
+
+    return SwitchingPipeline(plain, lambda copy: copy_pipeline(ruling, grant, request, copy), scripted, request.command)
 
 
 def _check_terminal(way: Way, request: ChannelRequest, grant: Grant) -> None:

@@ -233,6 +233,7 @@ async def shell(
     client = Typist()
     services, relay = _relay(folder, thread, client, channel, gate, rules, size, default)
     made = Shell(relay, client, channel, services, home)
+    assert isinstance(relay._lines, LineGate)
     _watch(relay._lines, made.lines)
     try:
         relay.start()

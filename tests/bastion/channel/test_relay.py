@@ -14,9 +14,10 @@ import pytest
 from bastion.approvals import Approvals
 from bastion.audit import EventType
 from bastion.auth.access import Access
+from bastion.channel.early import EARLY_LIMIT
 from bastion.channel.ledger import Ledger, Origin
 from bastion.channel.live import Live
-from bastion.channel.relay import EARLY_LIMIT, Relay
+from bastion.channel.relay import Relay
 from bastion.channel.requests import ChannelRequest, Terminal
 from bastion.channel.services import Ruling, Services
 from bastion.config.schema import Address, Config, Credential, Rule, StoreConfig, Target

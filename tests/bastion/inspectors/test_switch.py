@@ -24,7 +24,7 @@ def make(command: bytes = b"rsync --server . /a") -> SwitchingPipeline:
         codec = UnreadCodec(copy.program, uploads=True, paths="/a")
         return TransferPipeline(codec, masking, lambda _: Verdict(Ruled.ALLOW), lambda line: line, None)
 
-    pipeline = SwitchingPipeline(plain, become, command)
+    pipeline = SwitchingPipeline(plain, become, lambda: pytest.fail("no script"), command)
     assert pipeline.start(0) == [Ask(command)]
     return pipeline
 
