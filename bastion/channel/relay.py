@@ -17,9 +17,8 @@ from bastion.channel.failures import explain, failed_status, unexpected
 from bastion.channel.gate import Gate
 from bastion.channel.ledger import Ledger
 from bastion.channel.limits import TimeKeeper
-from bastion.channel.lines import LineGate, LineJudge
 from bastion.channel.requests import ChannelRequest
-from bastion.channel.scripts import ScriptGate
+from bastion.channel.scripts import line_judge
 from bastion.channel.services import Services
 from bastion.channel.sides import ClientSide
 from bastion.channel.target import open_target
@@ -79,8 +78,7 @@ class Relay:
         self._client = client
         self._input = EarlyInput(lambda: self._read("target", True))
         self._gate = Gate(services, grant, request, ledger.connection, self._input)
-        typed = request.terminal is not None
-        self._lines: LineJudge = (LineGate if typed else ScriptGate)(services, grant, request)
+        self._lines = line_judge(services, grant, request)
         self._log = logging.LoggerAdapter(log, {"facts": ledger.facts})
         self._loop = asyncio.get_running_loop()
         self._target: asyncssh.SSHClientChannel[bytes] | None = None

@@ -7,7 +7,7 @@ input that goes on, each before the shell gets it. What earlier statements set c
 import hashlib
 from dataclasses import replace
 
-from bastion.channel.lines import Ruled
+from bastion.channel.lines import LineGate, LineJudge, Ruled
 from bastion.channel.requests import ChannelRequest
 from bastion.channel.services import Services
 from bastion.model import Action, ChannelKind, Grant, Verdict
@@ -45,6 +45,11 @@ class ScriptGate:
 
 
 _ORDER = (Action.ALLOW, Action.APPROVE, Action.DENY)
+
+
+def line_judge(services: Services, grant: Grant, request: ChannelRequest) -> LineJudge:
+    """Return what decides the lines of a channel: of what is typed, or of a script."""
+    return (LineGate if request.terminal is not None else ScriptGate)(services, grant, request)
 
 
 def without_input(understanding: Understanding) -> Understanding:
