@@ -13,7 +13,7 @@ from bastion import environment
 from bastion.model import NO_LIMITS, Action, ChannelKind, ControlRight, Kind, ShellGate, TimeLimits
 
 PROTOCOLS = ("ssh", "postgres", "mysql", "http", "kubernetes")
-DETECTORS = ("email", "phone", "iban", "card", "national-id", "ip", "mac", "secret")
+DETECTORS = ("email", "phone", "iban", "card", "national-id", "ip", "mac", "secret", "name", "birth-date")
 FILE_MASKING = ("mask", "refuse", "pass")
 ENCODED = ("pass", "approve", "stop")
 FULLSCREEN = ("allow", "dumb", "approve", "refuse")

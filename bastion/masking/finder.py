@@ -10,6 +10,7 @@ from typing import NamedTuple
 from bastion.masking.engine import ENGINES, Engine
 from bastion.masking.numbers import NumberTable
 from bastion.masking.rows import Opening, Row
+from bastion.masking.structure import TRIGGERS, Head
 from bastion.masking.visible import last_character
 
 
@@ -21,6 +22,11 @@ class Found(NamedTuple):
     row: int
 
 
+def order(value: Found) -> tuple[int, int, int]:
+    """Return what values are sorted by: by start, the longest first."""
+    return value.start, -value.end, value.row
+
+
 class Finder:
     """All chosen rows with an engine. Holds no state of any stream, so that all streams share one."""
 
@@ -29,7 +35,10 @@ class Finder:
         probes = [(index, probe) for index, row in enumerate(self.rows) for probe in row.probes]
         self._owners = tuple((index, probe.locate) for index, probe in probes)
         self._table = NumberTable([row.numbers for row in self.rows])
-        self.engine: Engine = ENGINES[engine]([probe.trigger for _, probe in probes] + self._table.triggers)
+        self._first_head = len(probes) + len(self._table.triggers)
+        triggers = [*(probe.trigger for _, probe in probes), *self._table.triggers, *TRIGGERS]
+        self.engine: Engine = ENGINES[engine](triggers)
+        self._rows_of = {row.kind: index for index, row in reversed(list(enumerate(self.rows)))}
         self._openings: tuple[Opening, ...] = tuple(dict.fromkeys(row.opening for row in self.rows))
         self.firsts = bytes(sorted({byte for opening in self._openings for byte in opening.firsts}))
 
@@ -38,12 +47,24 @@ class Finder:
 
         The end of the text counts as a boundary: only what begins before `undecided(text)` is sure to stay so.
         """
+        return self.scan(text, low, high)[0]
+
+    def row_of(self, kind: str) -> int | None:
+        """Return a row of this kind, or None where such values are not looked for."""
+        return self._rows_of.get(kind)
+
+    def scan(self, text: bytes, low: int, high: int) -> tuple[list[Found], list[Head]]:
+        """Return what `find` does, and all heads of structures in the text."""
         found = set()
         numbers = set()
+        heads: list[Head] = []
         owners = self._owners
         for index, position in set(self.engine.find(text)):
             if index >= len(owners):
-                numbers.add(position)
+                if index >= self._first_head:
+                    heads.append((position, index - self._first_head))
+                else:
+                    numbers.add(position)
                 continue
             row, locate = owners[index]
             span = locate(text, position)
@@ -52,7 +73,7 @@ class Finder:
         for start, end, row in self._table.locate(text, numbers):
             if low <= start < high:
                 found.add(Found(start, end, row))
-        return sorted(found, key=lambda value: (value.start, -value.end, value.row))
+        return sorted(found, key=order), heads
 
     def undecided(self, text: bytes) -> int:
         """Return the first position where a value may begin that more text could complete or change.

@@ -17,7 +17,7 @@ from bastion.masking.finder import Finder
 from bastion.masking.stream import StreamMasker
 from bastion.masking.styles import FixedStyle, style_for
 
-DETECTORS = ("email", "phone", "iban", "card", "national-id", "ip", "mac", "secret")
+DETECTORS = ("email", "phone", "iban", "card", "national-id", "ip", "mac", "secret", "name", "birth-date")
 """Names that `detectors` in the configuration may hold."""
 
 

@@ -72,6 +72,7 @@ _NO_VALUES = frozenset(
     b"true false null none nil undefined yes no on off required optional invalid incorrect empty".split()
     + b"string str bytes text".split()
 )
+_DIRECTORY = re.compile(rb"(?i)(?:old)?pwd[:= \t\"']+")  # of a shell
 _CALLS = (b"[", b"(")
 _PLAIN = re.compile(rb"[A-Za-z]?[a-z.\-_:/]*|[A-Z_\-]+|[0-9.]{1,5}")
 
@@ -232,6 +233,8 @@ def _locate_value(text: bytes, hit: int) -> Span | None:
     found = _VALUE.match(text, start) if key is not None else None
     if key is None or found is None or found[0].lower() in _NO_VALUES:
         return None
+    if found[0][:1] == b"/" and _DIRECTORY.fullmatch(key[0]) is not None:
+        return None
     if key["scheme"] is not None:
         return found.span() if len(found[0]) >= 16 and _PLAIN.fullmatch(found[0]) is None else None
     if text[found.end() : found.end() + 1] in _CALLS and _PLAIN.fullmatch(found[0]) is not None:
@@ -318,6 +321,8 @@ ROWS = (
             "token: string",
             "the bearer of this",
             "password policy = 4",
+            "PWD=/home/x",
+            "OLDPWD=/tmp",
         ),
         context="behind password, token, secret, api_key and the like",
     ),

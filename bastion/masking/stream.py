@@ -9,11 +9,12 @@ budget of each row is shown of a value that isn't complete (an e-mail's local pa
 client typed and the terminal echoes is shown to the client who typed it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from bastion.masking.cover import NO_ROW, Cover
-from bastion.masking.finder import Finder, Found
+from bastion.masking.finder import Finder, Found, order
 from bastion.masking.rows import REACH
+from bastion.masking.structure import Head, Structure
 from bastion.masking.styles import Style
 from bastion.masking.visible import Before, View, is_plain, view
 from bastion.masking.writer import PlainWriter, Writer
@@ -34,6 +35,7 @@ class StreamMasker:
         self._context = b""  # shown before `_raw`, clear
         self._decided = 0  # position in `_context`: what begins before is settled
         self._cover = Cover(finder, style)
+        self._structure = Structure()
         self._typed = b""
         self._idles = 0
 
@@ -83,8 +85,11 @@ class StreamMasker:
             shown, text = self._look(final=True)
         base = len(self._context)
         live = max(self._decided, self._finder.undecided(text))
-        found = self._finder.find(text, self._decided, len(text))
-        stop = max(base + self._cover.carry, self._finder.free(text, live))
+        found, heads = self._finder.scan(text, self._decided, len(text))
+        cells, live = self._settle(text, live, heads)
+        stop = min(self._finder.free(text, live), self._structure.free(text, live))
+        stop = max(base + self._cover.carry, stop)
+        found = sorted(found + cells, key=order)
         for value in found:
             if value.start < stop:
                 stop = max(stop, value.end)
@@ -113,7 +118,8 @@ class StreamMasker:
             text = self._context + data[:same]
             self._before = Before((self._before.raw + data[:same])[-2:], (self._before.shown + data[:same])[-4:])
             self._cover.unglue()
-            self._remember(text, len(text), max(self._decided, self._finder.undecided(text)))
+            _, live = self._settle(text, max(self._decided, self._finder.undecided(text)), [])
+            self._remember(text, len(text), live)
         return same
 
     def _look(self, *, final: bool) -> tuple[View, bytes]:
@@ -121,6 +127,7 @@ class StreamMasker:
         shown = view(self._raw, self._before, final=final)
         if shown.popped:
             self._context = self._context[: -shown.popped]
+            self._structure.pop(self._decided - len(self._context))
             self._decided = min(self._decided, len(self._context))
         return shown, self._context + shown.text
 
@@ -128,11 +135,28 @@ class StreamMasker:
         """Put out all that is decided."""
         shown, text = self._look(final=final)
         live = len(text) if final else max(self._decided, self._finder.undecided(text))
-        stop = max(live, len(self._context))
-        if stop == len(self._context) and not shown.pieces and not final:
+        base = len(self._context)
+        if live <= base and not shown.pieces and not final:
             return b""  # most keystrokes: a word goes on
-        found = self._finder.find(text, self._decided, live) if live > self._decided else []
+        found: list[Found] = []
+        if live > self._decided or final:
+            found, heads = self._finder.scan(text, self._decided, live)
+            cells, settled = self._settle(text, live, heads, final=final)
+            if cells or settled < live:
+                live = settled
+                found = sorted([*(value for value in found if value.start < live), *cells], key=order)
+        stop = max(live, base)
         return self._put(shown, text, found, stop, live, final=final)
+
+    def _settle(self, text: bytes, live: int, heads: Sequence[Head], *, final: bool = False) -> tuple[list[Found], int]:
+        """Return the values known by their field or column, and up to where the text is settled."""
+        cells, live = self._structure.settle(text, self._decided, live, heads, final=final)
+        found = []
+        for start, end, kind in cells:
+            row = self._finder.row_of(kind) if kind else NO_ROW
+            if row is not None:
+                found.append(Found(start, end, row))
+        return found, live
 
     def _put(self, shown: View, text: bytes, found: list[Found], stop: int, live: int, *, final: bool) -> bytes:
         """Put out the text up to `stop` with the values found replaced; what begins before `live` is settled then."""

@@ -11,6 +11,7 @@ from bastion.masking.rows import Row
 from bastion.masking.stream import StreamMasker
 from bastion.masking.styles import TagStyle
 
+FIELDS = ("name", "birth-date")  # kinds known by their field alone
 CASES = [pytest.param(row, id=f"{row.kind}-{row.name}") for row in ROWS]
 
 
@@ -46,7 +47,10 @@ def test_engines_find_the_samples(row: Row) -> None:
         assert len({mask(row, text, len(text), engine) for engine in ENGINES}) == 1
 
 
-@pytest.mark.parametrize("row", CASES)
+HOLDING = [pytest.param(row, id=f"{row.kind}-{row.name}") for row in ROWS if row.kind not in FIELDS]
+
+
+@pytest.mark.parametrize("row", HOLDING)
 def test_nothing_of_a_cut_value_is_decided(row: Row) -> None:
     """Where the text ends inside a value, the row's opening reaches back to its beginning."""
     for sample in row.samples:
@@ -62,6 +66,9 @@ def test_nothing_of_a_cut_value_is_decided(row: Row) -> None:
 @pytest.mark.parametrize("row", CASES)
 def test_rows_say_what_they_are(row: Row) -> None:
     assert row.kind in DETECTORS
+    if row.kind in FIELDS:
+        assert row.context
+        return
     assert row.probes or row.numbers
     assert set(re.search("<([^>]*)>", row.samples[0])[1].encode()[:1]) <= set(row.opening.firsts)  # type: ignore[index]
 

@@ -10,10 +10,26 @@ from bastion.masking.detectors import ROWS
 from bastion.masking.finder import Finder
 from bastion.masking.shapes import LEFT, RIGHT, compact, layout
 from bastion.masking.stream import StreamMasker
+from bastion.masking.structure import TRIGGERS, Structure
 from bastion.masking.styles import Style, TagStyle
 from tests.bastion.masking.generators import DEEP, STYLES, VALUES, mask, new_masker, texts
 
 MANY = 100_000 if DEEP else 300
+
+
+def fields(text: bytes) -> list[tuple[int, int, str]]:
+    """Return what fields and columns tell in the whole text, asked at every position where a head may be."""
+    heads = set()
+    for which, trigger in enumerate(TRIGGERS):
+        pattern = re.compile(trigger.pattern)
+        found = (pattern.match(text, start) for start in range(len(text)))
+        heads |= {(match.end(), which) for match in found if match}
+    return Structure().settle(text, 0, len(text), sorted(heads), final=True)[0]
+
+
+def place_of(kind: str) -> int:
+    """Return the first row of a kind."""
+    return next(place for place, row in enumerate(ROWS) if row.kind == kind)
 
 
 def oracle(text: bytes) -> bytes:
@@ -32,6 +48,7 @@ def oracle(text: bytes) -> bytes:
                 found = pattern.match(text, start)
                 if found and row.numbers and row.numbers.check(compact(found[0])):
                     spans.add((start, -found.end(), place))
+    spans |= {(start, -end, place_of(kind)) for start, end, kind in fields(text)}
     out, done, masked = [], 0, 0
     for start, end, place in sorted(spans):
         if start >= masked:

@@ -1,0 +1,173 @@
+"""Names of fields and columns that hold personal data, in the languages and spellings that are met.
+
+Names and dates of birth have no form of their own; they are known by their field alone. A bare `name` may be that of a
+machine or a product, so it counts only beside another personal field or where a person's name stands in it.
+"""
+
+import re
+
+from bastion.masking.rows import Row
+
+_FIELDS = {
+    "name": (
+        "first_name last_name full_name given_name family_name middle_name maiden_name birth_name real_name legal_name"
+        " firstname lastname fullname givenname familyname surname forename fname lname name_first name_last"
+        " customer_name patient_name employee_name contact_name client_name member_name person_name holder_name"
+        " owner_name student_name guest_name driver_name sender_name recipient_name beneficiary_name cardholder_name"
+        " cardholder card_holder account_holder emergency_contact next_of_kin mother_name father_name spouse_name"
+        " vorname nachname familienname geburtsname prenom prénom nom_de_famille nom_complet apellido apellidos"
+        " nombre_completo primer_apellido segundo_apellido cognome sobrenome nome_completo voornaam achternaam imie"
+        " imię nazwisko fornamn förnamn efternamn fornavn etternavn etunimi sukunimi"
+        " soyad soyadi имя фамилия отчество фио"
+    ),
+    "birth-date": (
+        "dob birth_date date_of_birth birthdate birthday birth_day dateofbirth date_birth born born_on geburtsdatum"
+        " geburtstag geb_datum date_naissance date_de_naissance fecha_nacimiento fecha_de_nacimiento data_nascita"
+        " data_di_nascita data_nascimento data_de_nascimento geboortedatum fødselsdato födelsedatum syntymäaika"
+        " data_urodzenia dogum_tarihi дата_рождения"
+    ),
+    "email": "email e_mail mail email_address e_mail_address mail_address emailaddress correo courriel",
+    "phone": (
+        "phone phone_number phone_no telephone telephone_number tel mobile mobile_phone mobile_number cell cell_phone"
+        " fax telefon telefonnummer handy mobil mobilnummer msisdn telefono teléfono telephone téléphone celular"
+        " telefone"
+    ),
+    "national-id": (
+        "ssn social_security social_security_number social_security_no nino national_id national_insurance_number"
+        " national_insurance nhs_number nhs_no tax_id tax_number tin steuer_id steuernummer bsn pesel cpf dni nie nif"
+        " nir curp aadhaar aadhaar_number passport passport_number passport_no personnummer personal_code"
+        " personal_number cnp ahv egn oib sin tfn tckn identity_number id_card_number national_identifier"
+        " codice_fiscale"
+    ),
+    "iban": "iban iban_number bank_account bank_account_number",
+    "card": "card card_number card_no cardnumber credit_card credit_card_number creditcard cc_number cc pan",
+    "ip": "ip ip_address ipaddress ip_addr client_ip remote_addr remote_ip",
+    "mac": "mac mac_address mac_addr hwaddr",
+    "secret": "password passwd pwd passphrase secret token api_key access_token secret_key private_key pin cvv cvc",
+}
+_KINDS = {name.encode(): kind for kind, names in _FIELDS.items() for name in names.split()}
+_WEAK = frozenset(b"name names nom nome nombre naam navn namn nimi".split())
+_LONGEST = 4  # words of a field's name
+
+WEAK = "weak"
+"""What `kind_of` says of a bare `name`."""
+
+_CAMEL = re.compile(rb"(?<=[a-z0-9])(?=[A-Z])")
+_APART = re.compile(rb"[^0-9A-Za-z\x80-\xff]+")
+_VALID = re.compile(rb"[\"'`\[]?[A-Za-z_\x80-\xff#][\w .\-/#()\x80-\xff]{0,60}[\"'`\]]?")
+_FIRST_WORDS = frozenset(b"select insert from where order group update set delete and or values please the".split())
+
+
+def kind_of(field: bytes) -> str:
+    """Return the kind of value that a field of this name holds, `WEAK` for a bare name, or an empty text.
+
+    What stands before counts little: `customer_email`, `c.email` and `BillingEmail1` are all `email`.
+    """
+    words = _APART.sub(b"_", _CAMEL.sub(b"_", field.rpartition(b".")[2])).lower().strip(b"_")
+    words = words.rstrip(b"_0123456789")
+    if words in _WEAK:
+        return WEAK
+    pieces = words.split(b"_")
+    for count in range(min(_LONGEST, len(pieces)), 0, -1):
+        kind = _KINDS.get(b"_".join(pieces[-count:]))
+        if kind is not None:
+            return kind
+    return ""
+
+
+def header(cells: list[bytes]) -> list[str] | None:
+    """Return the kind of each column if these cells name columns and one of them is personal, else None."""
+    if len(cells) < 2 or len(cells) > 400:
+        return None
+    stripped = [cell.strip() for cell in cells]
+    if not all(not cell or _VALID.fullmatch(cell) for cell in stripped):
+        return None
+    if stripped[0].lower().partition(b" ")[0] in _FIRST_WORDS or any(cell.count(b" ") > 3 for cell in stripped):
+        return None
+    kinds = [kind_of(cell) for cell in stripped]
+    if not any(kind and kind != WEAK for kind in kinds):
+        return None
+    return ["name" if kind == WEAK else kind for kind in kinds]
+
+
+_NUMBERED = (
+    "ssn social_security_number social_security_no social_security national_id national_identifier national_insurance"
+    " national_insurance_number nino passport_number passport_no identity_number id_card_number tax_number"
+)
+_STRICT = [
+    name.replace("_", "[ _-]?")
+    for names in (_FIELDS["name"], _FIELDS["birth-date"], _NUMBERED)
+    for name in names.split()
+]
+KEYS = "|".join(sorted(_STRICT, key=len, reverse=True)).encode()
+"""Alternatives of a pattern (in any case): fields whose value is known by their name alone."""
+WEAK_KEYS = b"|".join(sorted(_WEAK))
+COLUMNS = "|".join(sorted(name.replace("_", "[ _-]?") for names in _FIELDS.values() for name in names.split())).encode()
+"""The same for the name of any personal column, or how it ends."""
+
+
+class _Nothing:
+    """A row found by its field alone holds nothing back by itself."""
+
+    limit = 0
+    firsts = b""
+
+    def start(self, text: bytes, end: int) -> int:
+        """Return the end."""
+        del text
+        return end
+
+    def free(self, text: bytes, start: int) -> int:
+        """Return the end."""
+        del start
+        return len(text)
+
+
+_NOTHING = _Nothing()
+
+ROWS = (
+    Row(
+        name="field",
+        kind="name",
+        probes=(),
+        opening=_NOTHING,
+        samples=(
+            "first_name=<Alice> x",
+            '{"firstName": "<Anna Maria>", "n": 1}',
+            "Last Name: <O'Neil>\n",
+            "surname=<Škvorecký>,",
+            "id,name,email\n1,<Bob Smith>,\n",
+            " name  | ssn \n-------+-----\n <Zoë>   | \n(1 row)\n",
+            "-[ RECORD 1 ]\nname | <Alice>\n",
+            '{"name": "<Bob>", "email": null}\n',
+            "INSERT INTO t (id, last_name) VALUES (1, '<O''Neil>');\n",
+            "COPY t (id, last_name) FROM stdin;\n1\t<Müller>\n\\.\n",
+        ),
+        near_misses=(
+            "name: nginx",
+            '{"name": "web-1", "image": "x"}',
+            "first_name = None",
+            "first_name: str",
+            "self.first_name = first_name",
+            "first_name = models.CharField(max_length=30)",
+            "hostname: web-1",
+            "NAME   READY\nweb    1/1\n",
+            "id,title,price\n1,Book,3.50\n",
+        ),
+        context="in a field or column such as first_name, or name beside other personal ones",
+    ),
+    Row(
+        name="field",
+        kind="birth-date",
+        probes=(),
+        opening=_NOTHING,
+        samples=(
+            "date_of_birth: <1985-03-12>\n",
+            '"dob":"<12/03/1985>",',
+            "Geburtsdatum: <12.03.1985>\n",
+            "id;birthday\n7;<1 May 1990>\n",
+        ),
+        near_misses=("dob: none", "birthday party", "created: 1985-03-12"),
+        context="in a field or column such as birth_date",
+    ),
+)

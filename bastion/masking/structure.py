@@ -1,0 +1,180 @@
+"""Follows the structure of one stream: where a header, a key or a statement tells what stands behind it.
+
+Heads are found with the engine, together with the values (see `finder`); what a head opens is read by a reader of
+`tables`. Text that a reader hasn't read whole is held back. Like everything else here it sees shown text alone and
+gives the same however that comes in. A header further back than `tables.LIMIT` bytes, or in another stream, is
+forgotten; so columns of a table whose header was not printed are known by their values alone.
+"""
+
+import re
+from collections.abc import Sequence
+
+from bastion.masking.engine import Trigger
+from bastion.masking.fields import COLUMNS, KEYS, WEAK, WEAK_KEYS, kind_of
+from bastion.masking.tables import LIMIT, Cell, Heading, Reader, Rest, Rows, Tuples, Value
+from bastion.masking.visible import last_character
+
+_SIGN = rb"[\\\"'`]{0,2}[ \t]{0,40}[:=|>]"
+TRIGGERS = (
+    Trigger(rb"(?i)(?:^|[^A-Za-z])(?:" + COLUMNS + rb")[\"'`\]]?[ ]{0,40}(?:[,;|\t\r\n]|\xe2\x94\x82)"),
+    Trigger(rb"(?i)(?:" + KEYS + rb")" + _SIGN),
+    Trigger(rb"(?i)(?:^|[^0-9A-Za-z_.\-])(?:" + WEAK_KEYS + rb")" + _SIGN),
+    Trigger(rb"(?i)\)\s{0,8}values"),
+    Trigger(rb"(?i)\) from stdin"),
+)
+"""What may open a structure; all are reported by where they end, and each has but one end for a start."""
+COLUMN, KEY, WEAK_KEY, INSERT, COPY = range(len(TRIGGERS))
+
+Head = tuple[int, int]
+"""Where a trigger ends, and which."""
+
+_REACH = 96
+_KEY = re.compile(rb"(?:(?<![A-Za-z])|(?<=[a-z])(?=[A-Z]))((?i:" + KEYS + rb"))" + _SIGN + rb"\Z")
+_WEAK_KEY = re.compile(rb"(?i)(?<![0-9A-Za-z_.\-\[])(?:" + WEAK_KEYS + rb")" + _SIGN + rb"\Z")
+_INSERT = re.compile(rb"(?i)insert\s[^()]{1,200}\(([^()]{1,3000})\)\s{0,8}values\Z")
+_COPY = re.compile(rb"(?i)copy\s[^()]{1,200}\(([^()]{1,3000})\) from stdin\Z")
+_RECORD = re.compile(rb"-\[ RECORD [0-9]+ \]|\*{3} [0-9]+\. row \*{3}")
+_RECORD_LINE = re.compile(rb"\s*[^\s|:]*\s*[|:]")
+_BEFORE = re.compile(rb"[A-Za-z\x80-\xff][\w\x80-\xff \-]{1,30}(?=[\"']?[ \t]*[:=|])")
+_APART = re.compile(rb"[{}]|\n[ \t]*(?:\r?\n|- )")
+_PERSONAL = frozenset(("name", "birth-date", "email", "phone", "national-id", "iban", "card"))
+
+
+class Structure:
+    """The structure of one stream so far."""
+
+    def __init__(self) -> None:
+        self._reader: Reader | None = None
+        self._history = b""  # shown before what is settled
+        self._offset = 0  # how much was settled
+        self._refused = -1  # position of the last head that named no columns
+
+    def pop(self, count: int) -> None:
+        """Take back characters that were settled."""
+        if count:
+            self._history = self._history[:-count]
+            self._offset -= count
+
+    def free(self, text: bytes, live: int) -> int:
+        """Return up to where the text may be shown on an idle terminal, as far as the structure is concerned."""
+        return len(text) if self._reader is None else self._reader.free(text, live)
+
+    def settle(
+        self, text: bytes, decided: int, live: int, heads: Sequence[Head], *, final: bool = False
+    ) -> tuple[list[Cell], int]:
+        """Return the personal cells of `text[decided:live]`, and up to where the text is settled now."""
+        end = live
+        if not final and live == len(text) and live and text[-1] >= 0x20:
+            end -= last_character(text, live)
+        cells: list[Cell] = []
+        position = decided
+        waiting = sorted(head for head in heads if decided <= head[0] <= end)
+        index = 0
+        while True:
+            if self._reader is not None:
+                position, more = self._read(text, position, end, cells, final=final)
+                if more:
+                    return cells, self._note(text, decided, min(position, live))
+                continue
+            while index < len(waiting) and waiting[index][0] < position:
+                index += 1
+            if index == len(waiting):
+                return cells, self._note(text, decided, live)
+            place, which = waiting[index]
+            index += 1
+            self._reader = self._open(text, decided, place, which)
+            if self._reader is not None:
+                position = place
+
+    def _read(self, text: bytes, position: int, end: int, cells: list[Cell], *, final: bool) -> tuple[int, bool]:
+        """Let the reader read; return up to where it did, and whether it needs more text."""
+        reader = self._reader
+        assert reader is not None
+        unit = reader.read(text, position, end, final=final)
+        if unit is None and final:
+            self._reader = None
+            return position, False
+        if unit is None:
+            if end - position <= LIMIT or isinstance(reader, Rest):
+                return position, True
+            cells.append((position, position + LIMIT, ""))
+            self._reader = Rest(reader)
+            return position + LIMIT, False
+        cells += unit.cells
+        self._reader = unit.then
+        return unit.end, False
+
+    def _note(self, text: bytes, decided: int, live: int) -> int:
+        """Remember what is settled now."""
+        if live > decided:
+            self._history = (self._history + text[max(decided, live - LIMIT) : live])[-LIMIT:]
+            self._offset += live - decided
+        return live
+
+    def _open(self, text: bytes, decided: int, place: int, which: int) -> Reader | None:
+        """Return what reads on behind a head, if it is one."""
+        before = (self._history + text[max(decided, place - LIMIT) : place])[-LIMIT:]
+        if which == COLUMN:
+            return self._heading(before, self._offset + place - decided)
+        if which == INSERT:
+            found = _INSERT.search(before, max(0, before.lower().rfind(b"insert")))
+            kinds = _kinds(found[1]) if found is not None else None
+            return None if kinds is None else Tuples(kinds)
+        if which == COPY:
+            found = _COPY.search(before, max(0, before.lower().rfind(b"copy")))
+            kinds = _kinds(found[1]) if found is not None else None
+            return None if kinds is None else Heading(b"", Rows(kinds, b"\t"))
+        return _value(before, which)
+
+    def _heading(self, before: bytes, place: int) -> Heading | None:
+        line = before.rfind(b"\n", 0, len(before) - 1) + 1
+        lead = before[line:]
+        if not line and place > len(before):
+            return None
+        if self._refused >= place - len(lead):
+            return None
+        self._refused = place
+        return Heading(lead)
+
+
+def _kinds(columns: bytes) -> tuple[str, ...] | None:
+    """Return the kinds of the columns of a statement, or None where none is personal."""
+    kinds = ["name" if kind == WEAK else kind for kind in map(kind_of, columns.split(b","))]
+    return tuple(kinds) if any(kinds) else None
+
+
+def _value(before: bytes, which: int) -> Value | None:
+    """Return what reads the value behind a key."""
+    found = (_KEY if which == KEY else _WEAK_KEY).search(before, max(0, len(before) - _REACH))
+    if found is None:
+        return None
+    line = before[before.rfind(b"\n") + 1 :]
+    lead = before[: found.start()].rstrip(b" \t")
+    spaced = line[-1:] in b":|" or line[-2:-1] in (b" ", b"\t")
+    if before.endswith(b">") and not lead.endswith(b"<"):
+        return None  # no element of XML
+    if which == KEY:
+        kind = kind_of(found[1])
+        return Value(kind, spaced or line[-1:] == b">") if kind in {"name", "birth-date", "national-id"} else None
+    if lead[-1:].isalpha():
+        return None  # Model name: ...
+    told = _is_told(before) or (_RECORD_LINE.fullmatch(line) is not None and _is_record(before))
+    if line[-1:] == b"|" and not told:
+        return None
+    return Value("name", spaced=True, weak=True, told=told)
+
+
+def _is_record(before: bytes) -> bool:
+    """Whether a record of psql's or mysql's vertical layout began and no line without a field came since."""
+    for line in reversed(before.split(b"\n")[:-1]):
+        if _RECORD.search(line) is not None:
+            return True
+        if b"|" not in line and b":" not in line:
+            return False
+    return False
+
+
+def _is_told(before: bytes) -> bool:
+    """Whether another personal field stands shortly before, in the same object."""
+    near = _APART.split(before[-160:])[-1]
+    return any(kind_of(key[0]) in _PERSONAL for key in _BEFORE.finditer(near))

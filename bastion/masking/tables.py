@@ -1,0 +1,324 @@
+"""Readers of what has fields: rows under a header, tuples of SQL, values behind a key.
+
+A reader takes text unit by unit (a line, a tuple, a value) and says which stretches are personal, by the column or the
+field they stand in. It is asked again with more text when a unit isn't complete, and never needs more than `LIMIT`
+bytes: of a longer row nothing is shown.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple, Protocol
+
+from bastion.masking.fields import WEAK, header, kind_of
+
+LIMIT = 4096
+_LONGEST_VALUE = 128
+_LOOK_AHEAD = 120
+
+Cell = tuple[int, int, str]
+"""Where a personal value lies, and its kind; an empty kind says that it can't be known."""
+
+
+class Unit(NamedTuple):
+    """What was read: up to where, what is personal in it, and who reads on (None: nobody)."""
+
+    end: int
+    cells: Sequence[Cell]
+    then: "Reader | None"
+
+
+class Reader(Protocol):
+    """Reads one kind of structure."""
+
+    def read(self, text: bytes, start: int, end: int, *, final: bool) -> Unit | None:
+        """Return the next unit of `text[start:end]`, or None if it needs more text."""
+
+    def free(self, text: bytes, start: int) -> int:
+        """Return up to where a unit that isn't complete may be shown on an idle terminal."""
+
+
+_EMPTY = re.compile(
+    rb"(?i)null|none|nil|\\n|n/?a|-|undefined|true|false|\*+|\[[A-Z\-]+(?::[a-z\-]+)?\]|string|str|text|varchar|char|date|datetime"
+)
+_RULE = re.compile(rb"[-+=|:\s]+|(?:\xe2[\x94\x95][\x80-\xbf]|\s)+")
+_PROMPT = re.compile(rb"[^\n]{0,200}[$#>%:] ?\Z")
+_BAR = "│".encode()
+
+
+def is_empty(value: bytes) -> bool:
+    """Return whether a field holds nothing, or what it held is masked already."""
+    return not value or _EMPTY.fullmatch(value) is not None
+
+
+def pieces(line: bytes, delimiter: bytes) -> list[tuple[int, int]]:
+    """Return where the cells of a line lie, blanks and quotes around them included."""
+    if b'"' not in line:
+        cells, at = [], 0
+        for cell in line.split(delimiter):
+            cells.append((at, at + len(cell)))
+            at += len(cell) + len(delimiter)
+        return cells
+    cells, begin, quoted = [], 0, False
+    for sign in re.finditer(rb'"|' + re.escape(delimiter), line):
+        if sign[0] == b'"':
+            quoted = not quoted if quoted or not line[begin : sign.start()].strip() else quoted
+        elif not quoted:
+            cells.append((begin, sign.start()))
+            begin = sign.end()
+    return [*cells, (begin, len(line))]
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Rows of cells apart by a delimiter, one a line; with `framed` also before the first and behind the last one."""
+
+    kinds: tuple[str, ...]
+    delimiter: bytes
+    framed: bool = False
+    drawn: bool = False  # a table for people: cells are padded, and all rows have as many
+
+    def read(self, text: bytes, start: int, end: int, *, final: bool) -> Unit | None:
+        """See `Reader`. A line with other cells ends the table."""
+        stop = self._stop(text, start, end)
+        if stop < 0:
+            if not final:
+                return None
+            stop = end
+            if stop == start:
+                return Unit(start, (), None)
+        line = text[start:stop].rstrip(b"\r\n")
+        if not line.strip() or _RULE.fullmatch(line):
+            return Unit(stop, (), self)
+        found = pieces(line, self.delimiter)
+        if self.framed:
+            found = found[1:-1]
+        if len(found) < len(self.kinds):
+            return Unit(start, (), None)
+        named = [kind_of(line[low:high]) for (low, high), kind in zip(found, self.kinds, strict=False) if kind]
+        if sum(map(bool, named)) * 2 >= len(named):
+            kinds = header([line[low:high] for low, high in found])
+            if kinds is not None:  # another table begins
+                return Unit(stop, (), replace(self, kinds=tuple(kinds)))
+        return Unit(stop, self._cells(line, start, found), self)
+
+    def free(self, text: bytes, start: int) -> int:
+        """Return where the first personal cell begins; a prompt may be shown whole."""
+        line = text[start:]
+        if not line.strip() or _PROMPT.fullmatch(line):
+            return len(text)
+        found = pieces(line, self.delimiter)[1 if self.framed else 0 :]
+        places = [start + low for (low, _), kind in zip(found, self.kinds, strict=False) if kind]
+        return places[0] if places else len(text)
+
+    def _stop(self, text: bytes, start: int, end: int) -> int:
+        """Return the position behind the row's line end, which isn't one within quotes, or -1."""
+        stop = text.find(b"\n", start, end) + 1
+        while stop and not self.drawn and text.count(b'"', start, stop) % 2:
+            if stop - start > LIMIT // 2:
+                break
+            stop = text.find(b"\n", stop, end) + 1
+        return stop or -1
+
+    def _cells(self, line: bytes, base: int, found: list[tuple[int, int]]) -> list[Cell]:
+        cells = []
+        shift = len(found) - len(self.kinds)
+        for place, (begin, high) in enumerate(found):
+            kind = self.kinds[place] if place < len(self.kinds) else ""
+            if shift and not kind and place >= shift:
+                kind = self.kinds[place - shift]  # a delimiter stood in some cell: count from the end too
+            if not kind:
+                continue
+            value = line[begin:high]
+            low = begin + len(value) - len(value.lstrip(b" \"'"))
+            value = value.strip(b" \"'")
+            if not is_empty(value) and (kind not in {"ip", "mac"} or _ADDRESS.fullmatch(value)):
+                cells.append((base + low, base + low + len(value), kind))
+        return cells
+
+
+_STRING = rb"'[^'\\]*+(?:\\.[^'\\]*+)*+'|\"[^\"]*+\"|\([^()']*+\)"
+_TUPLE = re.compile(rb"[\s,]*+\((?:[^()'\"]++|" + _STRING + rb")*+\)", re.DOTALL)
+_TUPLE_GAP = re.compile(rb"[\s,]*\Z")
+_ITEM = re.compile(rb"(?:[^,'\"()]++|" + _STRING + rb")++", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Tuples:
+    """The tuples behind VALUES."""
+
+    kinds: tuple[str, ...]
+
+    def read(self, text: bytes, start: int, end: int, *, final: bool) -> Unit | None:
+        """See `Reader`. What is no tuple ends them."""
+        found = _TUPLE.match(text, start, end)
+        if found is None:
+            rest = text[start : min(end, start + 64)].lstrip(b" \t\r\n,")
+            over = (rest and not rest.startswith(b"(")) or final
+            return Unit(start, (), None) if over else None
+        opened = text.index(b"(", start) + 1
+        cells = []
+        at = opened
+        for kind in self.kinds:
+            item = _ITEM.match(text, at, found.end() - 1)
+            if item is None:
+                break
+            value = item[0].strip()
+            low = item.start() + len(item[0]) - len(item[0].lstrip())
+            inner = value.strip(b"'\"")
+            low += len(value) - len(value.lstrip(b"'\""))
+            if kind and not is_empty(inner):
+                cells.append((low, low + len(inner), kind))
+            at = item.end() + 1
+        return Unit(found.end(), cells, self)
+
+    def free(self, text: bytes, start: int) -> int:
+        """Return the beginning of the tuple."""
+        return len(text) if _TUPLE_GAP.match(text, start) else start
+
+
+_GAP = re.compile(rb"[:=>|]{0,2}[ \t]{0,30}(?P<quote>\\?[\"']|)")
+_OBJECT_END = re.compile(rb"[{}]|\n[ \t]*(?:\r?\n|- )")
+_ADDRESS = re.compile(rb"[0-9A-Fa-f.:/%\-]{3,}")
+_BARE = re.compile(rb"(?:[^ ,;|\t\r\n<>&{}()\[\]\"\x00\x1b]| (?! |[A-Za-z_\-.]{1,40}[:=]|-|\||\r|\n|\Z))+")
+_WORD = re.compile(rb"[^\s,;|<>&{}()\[\]\"\x00\x1b]+")
+_REFUSED = re.compile(rb"[$%{<\[(@*\\/]")
+_DIGIT = re.compile(rb"[0-9]")
+_LETTER = re.compile(rb"[A-Za-z\x80-\xff]")
+_PART = rb"(?:[A-Z]|\xc3[\x80-\x9e]|[\xc4\xc5\xd0][\x80-\xbf])(?:[a-z'\x80-\xd4][A-Za-z'\x80-\xd4\-]*|\.)"
+_PERSON = re.compile(_PART + rb"(?: (?:" + _PART + rb"|van|von|de|der|den|di|da|del|la|bin|al)){1,4}")
+_SIBLING = re.compile(rb"[A-Za-z\x80-\xff][\w\x80-\xff \-]{1,30}(?=[\"']?[ \t]*[:=|])")
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """The value behind a key. `weak` is whether the key is a bare name; `told` whether what came before tells whose."""
+
+    kind: str
+    spaced: bool  # whether the value may hold blanks though it isn't quoted
+    weak: bool = False
+    told: bool = False
+
+    def read(self, text: bytes, start: int, end: int, *, final: bool) -> Unit | None:
+        """See `Reader`."""
+        gap = _GAP.match(text, start, end)
+        assert gap is not None
+        low = gap.end()
+        high = self._stop(text, low, end, gap["quote"])
+        needed = high + 1 + (_LOOK_AHEAD if self.weak and not self.told else 0)
+        if needed >= end and not final and not self._line_over(text, high, end) and high - low <= _LONGEST_VALUE:
+            return None
+        value = text[low:high].rstrip()
+        if high - low > _LONGEST_VALUE or not self._believed(text, value, high):
+            return Unit(start, (), None)
+        return Unit(low + len(value), ((low, low + len(value), self.kind),), None)
+
+    def free(self, text: bytes, start: int) -> int:
+        """Return where the value begins; that of a bare name is shown while nothing tells whose it is."""
+        if self.weak and not self.told:
+            return len(text)
+        gap = _GAP.match(text, start)
+        return start if gap is None else gap.end()
+
+    def _stop(self, text: bytes, low: int, end: int, quote: bytes) -> int:
+        if quote:
+            at = low
+            limit = min(end, low + _LONGEST_VALUE + 8)
+            while at < limit and not text.startswith(quote, at) and text[at] != 0x0A:
+                at += 1 if text[at] != 0x5C else 2
+            return min(at, end)
+        found = (_BARE if self.spaced else _WORD).match(text, low, min(end, low + _LONGEST_VALUE + 8))
+        return low if found is None else found.end()
+
+    def _line_over(self, text: bytes, high: int, end: int) -> bool:
+        """Whether the line, or the object, ends behind the value; nothing more is looked at then."""
+        if high >= end:
+            return False
+        if not self.weak or self.told:
+            return high + 1 < end or text[high] < 0x20
+        return _OBJECT_END.search(text, high, end) is not None
+
+    def _believed(self, text: bytes, value: bytes, high: int) -> bool:
+        if is_empty(value) or _REFUSED.match(value) or kind_of(value) or text[high : high + 1] in (b"(", b"["):
+            return False
+        if self.kind != "name":
+            return len(_DIGIT.findall(value)) >= (1 if self.kind == "birth-date" else 5)
+        if _LETTER.search(value) is None or (self.weak and _DIGIT.search(value)):
+            return False
+        if not self.weak or self.told or _PERSON.fullmatch(value):
+            return True
+        after = text[high : high + _LOOK_AHEAD]
+        after = _OBJECT_END.split(after, maxsplit=1)[0]
+        return any(kind_of(key[0]) not in {"", WEAK, "ip", "mac", "secret"} for key in _SIBLING.finditer(after))
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """The rest of a row that is too long to be looked at: nothing of it is shown."""
+
+    then: Reader
+
+    def read(self, text: bytes, start: int, end: int, *, final: bool) -> Unit | None:
+        """See `Reader`."""
+        del final
+        stop = text.find(b"\n", start, end)
+        if stop < 0:
+            return Unit(end, ((start - 1, end, ""),), self) if end > start else None
+        return Unit(stop, ((start - 1, stop, ""),) if stop > start else (), self.then)
+
+    def free(self, text: bytes, start: int) -> int:
+        """Return the start."""
+        del text
+        return start
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """The rest of a line that may name columns. `lead` is how the line began; `known` what follows it, if known.
+
+    The header of a table drawn for people counts only when a rule is drawn below it.
+    """
+
+    lead: bytes
+    known: Rows | None = None
+
+    def read(self, text: bytes, start: int, end: int, *, final: bool) -> Unit | None:
+        """See `Reader`."""
+        whole = self.lead.endswith(b"\n")
+        stop = start if whole else text.find(b"\n", start, end) + 1
+        if not stop and not whole:
+            return Unit(start, (), None) if final or end - start > LIMIT // 2 else None
+        if self.known is not None:
+            return Unit(stop, (), self.known)
+        rows = rows_under((self.lead + text[start:stop]).rstrip(b"\r\n"))
+        if rows is None or not rows.drawn:
+            return Unit(stop if rows else start, (), rows)
+        below = text.find(b"\n", stop, end)
+        if below < 0 and not final and end - stop <= LIMIT // 2:
+            return None
+        drawn = below > stop and _RULE.fullmatch(text[stop:below]) is not None
+        return Unit(stop, (), rows) if drawn else Unit(start, (), None)
+
+    def free(self, text: bytes, start: int) -> int:
+        """Return the end: names of columns are nobody's, and what follows is looked at again."""
+        stop = text.find(b"\n", start) + 1
+        return stop or len(text)
+
+
+def rows_under(line: bytes) -> Rows | None:
+    """Return what reads the rows under this line, if it names personal columns."""
+    bare = line.strip()
+    for bar in (b"|", _BAR):
+        if bare.startswith(bar) and bare.endswith(bar) and len(bare) > 2:
+            kinds = header(bare[len(bar) : -len(bar)].split(bar))
+            return None if kinds is None else Rows(tuple(kinds), bar, framed=True, drawn=True)
+    if b" | " in line or _BAR in line:
+        bar = _BAR if _BAR in line else b"|"
+        kinds = header(line.split(bar))
+        return None if kinds is None else Rows(tuple(kinds), bar, drawn=True)
+    for delimiter in sorted((b",", b"\t", b";", b"|"), key=line.count, reverse=True):
+        if delimiter in line:
+            kinds = header([line[low:high] for low, high in pieces(line, delimiter)])
+            if kinds is not None:
+                return Rows(tuple(kinds), delimiter)
+    return None

@@ -1,0 +1,153 @@
+"""What is personal by its field or column alone: every layout, however it is cut, and what only looks like one."""
+
+import random
+import re
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bastion.masking.styles import FixedStyle, Style
+from tests.bastion.masking.generators import DEEP, ESCAPES, STYLES, VALUES, mask, new_masker
+from tests.bastion.masking.test_split import oracle
+
+PEOPLE = (("Alice", "1985-03-12", "123456789"), ("Zoë", "12/03/1985", "987654321"), ("Jean Luc", "1.2.1990", "5550100"))
+"""Values that nothing but their column tells."""
+
+LAYOUTS = {
+    "csv": ("id,name,birth_date,ssn\n", "7,{},{},{}\n", ""),
+    "csv quoted": ('"id","name","birth_date","ssn"\r\n', '"7","{}","{}","{}"\r\n', ""),
+    "csv semicolon": ("first_name;dob;ssn;city\n", "{};{};{};Rome\n", ""),
+    "tsv": ("id\tlast_name\tdob\tssn\n", "1\t{}\t{}\t{}\n", ""),
+    "unaligned": ("id|name|dob|ssn\n", "1|{}|{}|{}\n", "(3 rows)\n"),
+    "psql": (" id | name | dob | ssn \n----+------+-----+-----\n", "  1 | {} | {} | {}\n", "(3 rows)\n\n"),
+    "psql unicode": (" name │ dob │ ssn \n──────┼─────┼─────\n", " {} │ {} │ {}\n", ""),
+    "mysql": ("+----+----+----+\n| name | dob | ssn |\n+----+----+----+\n", "| {} | {} | {} |\n", "+----+----+----+\n"),
+    "markdown": ("| Name | DOB | SSN |\n|---|---|---|\n", "| {} | {} | {} |\n", "\n"),
+    "psql expanded": ("", "-[ RECORD 1 ]--\nname | {}\ndob  | {}\nssn  | {}\n", ""),
+    "mysql vertical": ("", "*************************** 1. row ***\n name: {}\n  dob: {}\n  ssn: {}\n", ""),
+    "json": ("", '{{"name": "{}", "dob": "{}", "ssn": "{}"}}\n', ""),
+    "json indented": ("", '{{\n  "firstName": "{}",\n  "birthDate": "{}",\n  "ssn": "{}"\n}}\n', ""),
+    "yaml": ("", "- first_name: {}\n  dob: {}\n  ssn: {}\n", ""),
+    "environment": ("", 'FULL_NAME="{}"\nBIRTH_DATE={}\nSSN={}\n', ""),
+    "xml": ("", "<p><first_name>{}</first_name><dob>{}</dob><ssn>{}</ssn></p>\n", ""),
+    "python": ("", "Person(last_name='{}', dob='{}', ssn='{}')\n", ""),
+    "sql": ("", "INSERT INTO people (id, name, dob, ssn) VALUES (1, '{}', '{}', '{}');\n", ""),
+    "sql tuples": ("INSERT INTO p (name, dob, ssn) VALUES\n", " ('{}', '{}', '{}'),\n", " (NULL, NULL, NULL);\n"),
+    "copy": ("COPY p (name, dob, ssn) FROM stdin;\n", "{}\t{}\t{}\n", "\\.\n"),
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_named_columns_are_always_masked(layout: str) -> None:
+    head, row, foot = LAYOUTS[layout]
+    text = (head + "".join(row.format(*person) for person in PEOPLE) + foot).encode()
+    shown = mask(text)
+    for value in (value for person in PEOPLE for value in person):
+        assert not re.search(rb"(?<!\w)" + re.escape(value.encode()) + rb"(?!\w)", shown), (value, shown)
+    assert mask(text, list(range(len(text)))) == shown
+    assert shown.count(b"\n") == text.count(b"\n")
+    assert shown.startswith(head.encode())
+    assert len(mask(text, [], FixedStyle())) == len(text)
+    assert mask(shown) == shown
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "metadata:\n  name: web-1\n  namespace: default\n- name: nginx\n  image: nginx:1.27\n",
+        "name: Build and test\nsteps:\n  - name: Check out\n    run: make\n",
+        'PRETTY_NAME="Debian GNU/Linux 12 (bookworm)"\nNAME="Debian GNU/Linux"\nNAME="Ubuntu"\n',
+        " Schema |  Name  | Type  |  Owner\n--------+--------+-------+----------\n public | orders | table | root\n",
+        "Name:         web-7d4b9c6f5d\nNamespace:    default\nLabels:       app=web\n",
+        "Model name:  AMD EPYC Processor\nmodel name\t: AMD EPYC\n",
+        "Please enter name, email and phone.\nThen, press, enter.\n",
+        "id,title,price\n1,Book,3.50\n",
+        "first_name = request.form['first_name']\nself.last_name = last_name\n",
+        "def greet(first_name: str, email: str) -> None:\n    a, b, c = 1, 2, 3\n",
+        "SELECT first_name, email, phone FROM people;\nx, y, z\n",
+        "host,cpu,name\nweb-1,4,blue\n",
+        "First name: \nLast name: \n",
+        "CREATE TABLE p (first_name text, dob date, ssn text);\n",
+    ],
+)
+def test_what_names_nobody_stays(text: str) -> None:
+    assert mask(text.encode()).decode() == text
+
+
+def test_a_table_ends_where_its_rows_end() -> None:
+    text = b"id,name,dob\n1,Bob,1990-01-01\n$ ls\nBob\n{Bob}\n"
+    assert mask(text) == b"id,name,dob\n1,[NAME],[BIRTH-DATE]\n$ ls\nBob\n{Bob}\n"
+
+
+def test_another_table_of_the_same_width_has_its_own_columns() -> None:
+    text = b"id,name,email\n1,Bob,x\nname,city,phone\nBob,Rome,1\n"
+    assert mask(text) == b"id,name,email\n1,[NAME],[EMAIL]\nname,city,phone\n[NAME],Rome,[PHONE]\n"
+
+
+def test_nothing_of_an_overlong_row_is_shown() -> None:
+    text = b"id,name,email\n1," + b"Bob " * 3000 + b",x\n2,Eve,y\n"
+    for cuts in ([], list(range(0, len(text), 7))):
+        shown = mask(text, cuts)
+        assert b"Bob" not in shown
+        assert b"Eve" not in shown
+        assert shown.endswith(b"\n2,[NAME],[EMAIL]\n")
+
+
+def test_a_prompt_behind_a_table_does_not_wait() -> None:
+    masker = new_masker(interactive=True)
+    out = masker.feed(b"name,email\r\nBob,x\r\nroot@web:~# ") + masker.idle()
+    assert out == b"name,email\r\n[NAME],[EMAIL]\r\nroot@web:~# "
+    masker.typed(b"l")
+    assert masker.feed(b"l") == b"l"
+
+
+def test_a_pause_shows_nothing_of_a_personal_cell() -> None:
+    for begun in (b"id,name,email\n1,Ali", b"first_name: Ali", b"COPY p (a, last_name) FROM stdin;\n1\tAli"):
+        masker = new_masker(interactive=True)
+        assert b"Ali" not in masker.feed(begun) + masker.idle() + masker.idle()
+
+
+PARTS = [line for head, row, foot in LAYOUTS.values() for line in (head, row.format(*PEOPLE[0]), foot) if line]
+PARTS += ["name: ", "$ ", '"', ",", "\n", "\r\n", "'", "Anna Maria", "x" * 150, '1,"a\nb",c\n', "  ", "é"]
+
+
+@st.composite
+def structured(draw: st.DrawFn, *, escapes: bool = True) -> bytes:
+    """Return pieces of tables, keys and values in a row, some of them cut."""
+    pieces = []
+    for _ in range(draw(st.integers(1, 8))):
+        piece = draw(st.sampled_from(PARTS)).encode()
+        if draw(st.integers(0, 5)) == 0:
+            piece = piece[: draw(st.integers(0, len(piece)))]
+        pieces.append(piece)
+        if draw(st.integers(0, 3)) == 0:
+            pieces.append(draw(st.sampled_from(VALUES + (ESCAPES if escapes else []))))
+    return b"".join(pieces)
+
+
+@given(structured(), st.lists(st.integers(0, 1000), max_size=8), st.sampled_from(STYLES))
+@settings(max_examples=100_000 if DEEP else 200)
+def test_cuts_change_no_table(text: bytes, cuts: list[int], style: Style) -> None:
+    whole = mask(text, [], style)
+    assert mask(text, cuts, style) == whole
+    assert mask(text, list(range(len(text))), style) == whole
+    if style.keeps_length:
+        assert len(whole) == len(text)
+
+
+@given(structured(escapes=False))
+@settings(max_examples=10_000 if DEEP else 50)
+def test_tables_are_what_the_oracle_finds(text: bytes) -> None:
+    assert mask(text) == oracle(text)
+
+
+def test_floods_of_heads_are_held_no_longer_than_a_row() -> None:
+    rng = random.Random(4)
+    for flood in (b"email,", b"first_name: ", b"name: ", b"(a,email) values (", b"|ssn |", b'"name":"', b"(1,'"):
+        masker = new_masker()
+        for _ in range(40):
+            masker.feed(flood * rng.randint(100, 500))
+            assert masker.held <= 5_000
+        masker.end()
+        assert masker.held == 0
