@@ -6,7 +6,6 @@ The one file that names concrete classes and reads the environment.
 import asyncio
 import logging
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -36,6 +35,7 @@ from bastion.config.schema import Config
 from bastion.control.services import ControlServices
 from bastion.door.host import DoorHost, RunCommand
 from bastion.door.outer import OuterServer
+from bastion.ending import Ending, drain, longest
 from bastion.errors import UnavailableError
 from bastion.following import follow
 from bastion.health import HealthEndpoint
@@ -67,8 +67,6 @@ T = TypeVar("T")
 NODE = socket.gethostname()
 FASTEST = "hyperscan"
 ENGINE_SECONDS = 20.0  # for a child process to try an engine
-GRACE_SECONDS = 5.0  # what sessions have to end by themselves once the bastion is told to stop
-STOP_SECONDS = 5.0  # what closing the books may take then
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,10 +130,10 @@ async def serve(path: Path, run_command: RunCommand) -> int:
 
 async def _supervise(config: Config, count: int) -> int:
     """Be the parent of several workers, which do all the work."""
-    stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     supervisor = Supervisor(config.server.listen, count)
-    _on_signals(stop.set, supervisor.reload)
+    ending = Ending(supervisor.hurry)
+    ending.on_signals(supervisor.reload)
 
     def ask(question: Callable[[], Coroutine[Any, Any, T]]) -> T:
         return asyncio.run_coroutine_threadsafe(question(), loop).result()
@@ -145,20 +143,25 @@ async def _supervise(config: Config, count: int) -> int:
             metrics, unready = partial(ask, supervisor.metrics), partial(ask, supervisor.unready)
             stack.enter_context(HealthEndpoint(config.server.metrics, metrics, unready))
         starting = loop.create_task(supervisor.start())
-        await asyncio.wait({starting, stopped := loop.create_task(stop.wait())}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(
+            {starting, stopped := loop.create_task(ending.asked.wait())}, return_when=asyncio.FIRST_COMPLETED
+        )
         if starting.done() and (status := starting.result()):
             return status
-        if not stop.is_set():
+        if not ending.asked.is_set():
             _say_listening(config, supervisor.port)
             await stopped
         starting.cancel()
-        return await supervisor.stop(GRACE_SECONDS + 3 * STOP_SECONDS)
+        status = await supervisor.stop(longest(config.server))
+    ending.over()
+    return status
 
 
 async def _work(path: Path, config: Config, run_command: RunCommand, seat: Seat) -> int:
     """Serve, alone or as one of several."""
     keep_freed_blocks()
-    stop = asyncio.Event()
+    ending = Ending()
+    ending.on_signals(lambda: None)  # what is read now is new
     async with AsyncExitStack() as stack:
         services, metrics, maker = await _build(config, stack)
         given = [socket.socket(fileno=descriptor) for descriptor in seat.listening]
@@ -170,20 +173,20 @@ async def _work(path: Path, config: Config, run_command: RunCommand, seat: Seat)
         if config.server.metrics is not None and seat.count == 1:
             stack.enter_context(HealthEndpoint(config.server.metrics, metrics.text, keeper.unready))
         port = await host.listen(sockets, lambda: OuterServer(host))
-        _on_signals(stop.set, keeper.reload)
+        ending.on_signals(keeper.reload)
         tasks = [asyncio.create_task(work) for work in (keeper.run(), orders.run())]
-        await report(seat, lambda: Condition(keeper.unready(), metrics.text().decode()), stop.set)
+        await report(seat, lambda: Condition(keeper.unready(), metrics.text().decode()), ending.ask)
         if seat.count == 1:
             _say_listening(config, port)
-        await stop.wait()
-        host.close()
-        await drain(services, host)
+        await ending.asked.wait()
+        await drain(services, host, config.server, ending)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         with suppress(UnavailableError):
             await services.audit.record(Event(EventType.SERVER_STOP))
             await presence.leave()
+    ending.over()
     return 0
 
 
@@ -203,13 +206,6 @@ def _say_listening(config: Config, port: int) -> None:
     host = config.server.listen.host
     spelt = f"[{host}]" if ":" in host else host
     print(f"bastion: listening on {spelt}:{port}", file=sys.stderr, flush=True)  # noqa: T201 - the contract
-
-
-def _on_signals(stop: Callable[[], None], reload: Callable[[], None]) -> None:
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop)
-    loop.add_signal_handler(signal.SIGHUP, reload)
 
 
 async def _build(config: Config, stack: AsyncExitStack) -> tuple[Services, Metrics, RulingMaker]:
@@ -276,16 +272,3 @@ def _control(services: Services, orders: Orders) -> ControlServices:
         port=services.ruling.config.server.listen.port,
         clock=services.clock,
     )
-
-
-async def drain(services: Services, host: DoorHost) -> None:
-    """Let what runs come to its end, and cut what does not; every recording is sealed and journalled."""
-    services.draining = True
-    log.info("stopping: %d sessions have %.0f s left", len(services.live.ids()), GRACE_SECONDS)
-    services.live.tell(f"the bastion is being stopped; this session ends in {GRACE_SECONDS:.0f} s")
-    await services.live.settle(GRACE_SECONDS)
-    for session in services.live.ids():
-        await services.live.kill(session, by="the bastion", reason="it is being stopped")
-    await services.live.settle(STOP_SECONDS)
-    services.live.disconnect_all(by="the bastion, which is being stopped")
-    await host.settle(STOP_SECONDS)

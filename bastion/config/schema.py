@@ -60,13 +60,14 @@ class Selector:
 
 @dataclass(frozen=True, slots=True)
 class ServerConfig:
-    """`[server]`."""
+    """`[server]`. `grace` is what sessions have to end by themselves once the bastion is told to stop."""
 
     listen: Address = Address("127.0.0.1", 2222)
     names: tuple[str, ...] = ("localhost",)
     host_keys: Path = Path("hostkeys")
     metrics: Address | None = None
     workers: int = 1
+    grace: timedelta = timedelta(seconds=5)
 
 
 @dataclass(frozen=True, slots=True)

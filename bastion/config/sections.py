@@ -47,6 +47,7 @@ def read_server(root: Table, folder: Path) -> ServerConfig:
         host_keys=table.take("host_keys", lambda value: resolve(folder, value), folder / default.host_keys),
         metrics=table.take("metrics", _loopback, None),
         workers=table.take("workers", integer(0, _MOST_WORKERS), default.workers),
+        grace=table.take("grace", duration, default.grace),
     )
     table.finish()
     return server

@@ -5,7 +5,7 @@ import logging
 import socket
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Protocol
 
 import asyncssh
 
@@ -24,7 +24,7 @@ from bastion.door.notes import note
 from bastion.door.options import server_options
 from bastion.door.signing import LOGIN, sign_for
 from bastion.door.throttle import Throttle
-from bastion.errors import UnavailableError
+from bastion.errors import BastionError, UnavailableError
 from bastion.logs import about
 from bastion.session.connection import ClientConnection
 
@@ -33,6 +33,13 @@ log = logging.getLogger(__name__)
 BACKLOG = 512
 
 RunCommand = Callable[[str, Control, Terminal], Awaitable[int]]
+
+
+class Caller(Protocol):
+    """A connection that has proven nothing yet."""
+
+    def turn_away(self, error: BastionError) -> None:
+        """Say why and close the connection."""
 
 
 class DoorHost:
@@ -59,6 +66,7 @@ class DoorHost:
         self._options: asyncssh.SSHServerConnectionOptions | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
         self._listeners: list[asyncio.Server] = []
+        self.callers: set[Caller] = set()
 
     async def prepare(self) -> None:
         """Make the host certificate and options for connections to come. Called at start and at each reload."""
@@ -85,6 +93,11 @@ class DoorHost:
         """Accept no more connections; those that are open stay."""
         for listener in self._listeners:
             listener.close()
+
+    def turn_away(self, error: UnavailableError) -> None:
+        """Tell everybody who has not logged in yet why they can't, and close their connections."""
+        for caller in list(self.callers):
+            caller.turn_away(error)
 
     def spawn(self, work: Coroutine[Any, Any, Any]) -> None:
         """Run something that nobody waits for; failures are logged."""

@@ -52,9 +52,11 @@ class OuterServer(ForwardingServer):
         assert isinstance(conn, DoorConnection)
         self._connection = conn
         self._address = peer_address(conn.get_extra_info("peername"))
+        self._host.callers.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - gone is gone
         """Free everything."""
+        self._host.callers.discard(self)
         self._count_out()
         if self.leg is not None:
             self.leg.close()
@@ -133,6 +135,7 @@ class OuterServer(ForwardingServer):
         assert self._identity is not None
         assert self._connection is not None
         self._client = ClientConnection(self._host.services, self._identity, self._address, self._connection)
+        self._host.callers.discard(self)
         self._count_out()
         login, separator, target = self._username.rpartition("%")
         if separator:
@@ -146,6 +149,11 @@ class OuterServer(ForwardingServer):
         self._at_browser = True
         assert self._connection is not None
         self._connection.wait_for_person()
+
+    def turn_away(self, error: BastionError) -> None:
+        """Say why and close the connection, whatever it waits for."""
+        if self._connection is not None:
+            self._connection.disconnect(asyncssh.DISC_BY_APPLICATION, str(error))
 
     async def _refuse_login(self, error: BastionError) -> NoReturn:
         await self._note_refusal("login", error.log)

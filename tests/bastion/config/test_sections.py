@@ -29,7 +29,7 @@ WRONG = [
     ('[server]\nlsten = "x"', 'server.lsten: is not a known key; did you mean "listen"?'),
     (
         "[server]\nzzz = 1",
-        "server.zzz: is not a known key; known here: names, listen, host_keys, metrics, workers",
+        "server.zzz: is not a known key; known here: names, listen, host_keys, metrics, workers, grace",
     ),
     ('[server]\nnames = "a"', "server.names: must be a list in brackets, not text"),
     ("[server]\nnames = []", "server.names: is empty; write the names that users type"),
