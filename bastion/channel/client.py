@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 
 import asyncssh
 
+from bastion.channel.failures import DEFECT, contained
 from bastion.channel.relay import Relay
 from bastion.channel.requests import ChannelRequest, Display, Terminal
 from bastion.errors import BastionError
@@ -94,8 +95,9 @@ class ClientSession(asyncssh.SSHServerSession[bytes]):
             self._refuse("this session can't be recorded, so it is not opened; ask an administrator")
         except Exception:
             log.exception("a channel was refused", extra=self._facts)
-            self._refuse("internal error; the server's log has the details")
+            self._refuse(DEFECT)
 
+    @contained
     def data_received(self, data: bytes, datatype: int | None) -> None:  # noqa: ARG002 - clients send no stderr
         """Bytes from the client."""
         if self._relay is not None:
@@ -103,39 +105,62 @@ class ClientSession(asyncssh.SSHServerSession[bytes]):
 
     def eof_received(self) -> bool:
         """EOF from the client; True keeps our direction open."""
-        if self._relay is not None:
-            self._relay.client_eof()
+        self._end()
         return True
 
+    @contained
+    def _end(self) -> None:
+        if self._relay is not None:
+            self._relay.client_eof()
+
+    @contained
     def terminal_size_changed(self, width: int, height: int, pixwidth: int, pixheight: int) -> None:
         """A window change."""
         if self._relay is not None:
             self._relay.client_resized(width, height, pixwidth, pixheight)
 
+    @contained
     def signal_received(self, signal: str) -> None:
         """A signal request."""
         if self._relay is not None:
             self._relay.client_signal(signal)
 
     def break_received(self, msec: int) -> bool:
-        """A break request."""
-        return self._relay is not None and self._relay.client_break(msec)
+        """A break request; False where it can't be passed on."""
+        try:
+            return self._relay is not None and self._relay.client_break(msec)
+        except Exception:
+            log.exception("a break could not be passed on", extra=self._facts)
+            return False
 
+    @contained
     def pause_writing(self) -> None:
         """The client takes no more for now."""
         if self._relay is not None:
             self._relay.client_congested(True)
 
+    @contained
     def resume_writing(self) -> None:
         """The client takes bytes again."""
         if self._relay is not None:
             self._relay.client_congested(False)
 
+    @contained
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - gone is gone
         """The channel is closed."""
         self._channel = None
         if self._relay is not None:
             self._relay.client_closed()
+
+    def fail(self) -> None:
+        """End this channel alone."""
+        try:
+            if self._relay is not None:
+                self._relay.kill(by="the bastion", reason=DEFECT)
+        except Exception:
+            log.exception("a channel that failed could not say so", extra=self._facts)
+            if self._channel is not None:
+                self._channel.abort()
 
     # What the relay does to the client
 

@@ -1,8 +1,45 @@
-"""What is said about an error that ends a channel: to the user, to the log, and as an exit status."""
+"""What is said about an error that ends a channel: to the user, to the log, and as an exit status.
+
+And what keeps it from ending more: asyncssh closes the whole connection when a session's callback raises.
+"""
+
+import logging
+from collections.abc import Callable
+from functools import wraps
+from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
 from bastion.errors import BastionError, TargetUnreachable, UnavailableError
 from bastion.inspectors.actions import ExitStatus
 from recorder.errors import RecordingError
+
+log = logging.getLogger(__name__)
+
+DEFECT = "internal error; the server's log has the details"
+
+
+class Failing(Protocol):
+    """A session whose channel can be ended alone."""
+
+    def fail(self) -> None:
+        """End the channel after a defect of the bastion's; raises nothing."""
+
+
+P = ParamSpec("P")
+S = TypeVar("S", bound=Failing)
+
+
+def contained(callback: Callable[Concatenate[S, P], None]) -> Callable[Concatenate[S, P], None]:
+    """Have a callback of asyncssh's raise nothing: what it raised ends its own channel."""
+
+    @wraps(callback)
+    def call(self: S, /, *args: P.args, **options: P.kwargs) -> None:
+        try:
+            callback(self, *args, **options)
+        except Exception:
+            log.exception("a channel fails closed")
+            self.fail()
+
+    return call
 
 
 def explain(error: Exception) -> tuple[str, str]:

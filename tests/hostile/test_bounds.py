@@ -224,3 +224,27 @@ async def test_cve_2026_39830_requests_that_pile_up_end_the_connection() -> None
             client.send_packet(MSG_GLOBAL_REQUEST, String("tcpip-forward"), Boolean(True), String(""), UInt32(0))
         await until(server.is_closed)
         door.may_listen.set()
+
+
+@pytest.mark.parametrize("nested", [False, True])
+async def test_a_pulled_cable_frees_everything(monkeypatch: pytest.MonkeyPatch, nested: bool) -> None:
+    """A client that is not there any more, in the middle of a flood: noticed by its silence, and all of it is gone."""
+    async with raw_door() as door, AsyncExitStack() as stack:
+        monkeypatch.setattr(door.options, "keepalive_interval", 0.2)
+        monkeypatch.setattr(door.options, "keepalive_count_max", 2)
+        outer = await stack.enter_async_context(door.client())
+        client = await stack.enter_async_context(door.nested(outer)) if nested else outer
+        _, reader = await start(client, "pour")
+        await until(lambda: reader.size > 1 << 20)
+        session = door.sessions[-1]
+        outer._transport.pause_reading()
+        connections: list[Any] = list(door.connections)
+        await until(lambda: all(connection.is_closed() for connection in connections))
+        assert session.channel is None
+        for connection in connections:
+            assert not connection._channels
+            assert not connection._held
+            assert connection._transport is None
+            await until(lambda connection=connection: not connection._tasks)  # type: ignore[misc]
+        outer.abort()
+        monkeypatch.undo()
