@@ -45,8 +45,8 @@ unit: setup  ## Tests that need no OpenSSH
 e2e: setup  ## Black-box tests: a real bastion, real sshd targets, a real identity provider, stock clients
 	$(PYTEST) tests/e2e
 
-bench: setup  ## Connect latency and throughput against a stock sshd as jump host, as ratios
-	$(BIN)/python -m tests.bench.bench_ssh
+bench: setup  ## Speed side by side with a stock sshd as jump host, with bars; QUICK=1 for a first impression
+	$(BIN)/python -m tests.bench $(if $(QUICK),--quick)
 
 soak: setup  ## Half an hour of everything at once; memory, descriptors and tasks must stay flat (MINUTES=n)
 	$(BIN)/python -m tests.bench.soak --minutes $(or $(MINUTES),30)
