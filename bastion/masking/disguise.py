@@ -116,7 +116,7 @@ class DisguiseWatch:
         return [Disguise(f"{form} of {inside}" if inside else form, values)] if inside or values else []
 
     def _values(self, text: bytes) -> int:
-        return len(self._finder.find(text, 0, len(text)))
+        return len(self._finder.find_all(text))
 
 
 def magic_of(head: bytes) -> str:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from bastion.masking.engine import ENGINES, Engine
 from bastion.masking.numbers import NumberTable
 from bastion.masking.rows import Opening, Row
-from bastion.masking.structure import TRIGGERS, Head
+from bastion.masking.structure import TRIGGERS, Head, Structure
 from bastion.masking.visible import last_character
 
 
@@ -52,6 +52,13 @@ class Finder:
     def row_of(self, kind: str) -> int | None:
         """Return a row of this kind, or None where such values are not looked for."""
         return self._rows_of.get(kind)
+
+    def find_all(self, text: bytes) -> list[Found]:
+        """Return all values of a whole text, those known by their field or column too, as `find` does."""
+        found, heads = self.scan(text, 0, len(text))
+        cells, _ = Structure().settle(text, 0, len(text), heads, final=True)
+        known = ((start, end, self.row_of(kind) if kind else 0) for start, end, kind in cells)
+        return sorted([*found, *(Found(start, end, row) for start, end, row in known if row is not None)], key=order)
 
     def scan(self, text: bytes, low: int, high: int) -> tuple[list[Found], list[Head]]:
         """Return what `find` does, and all heads of structures in the text."""

@@ -132,6 +132,8 @@ class Rows:
             value = line[begin:high]
             low = begin + len(value) - len(value.lstrip(b" \"'"))
             value = value.strip(b" \"'")
+            if kind == "email" and b" " in value:
+                continue  # more than an address, which is found by its form
             if not is_empty(value) and (kind not in {"ip", "mac"} or _ADDRESS.fullmatch(value)):
                 cells.append((base + low, base + low + len(value), kind))
         return cells

@@ -177,7 +177,7 @@ def _values(finder: Finder, style: Style, data: bytes) -> list[_Value]:
     """Return the values, those that overlap as one, as masking does."""
     text = view(data, Before(), final=True).text
     merged: list[list[int]] = []
-    for found in finder.find(text, 0, len(text)):
+    for found in finder.find_all(text):
         end = _end(finder, text, found)
         if merged and found.start < merged[-1][1]:
             merged[-1][1] = max(end, merged[-1][1])
