@@ -16,7 +16,7 @@ from asyncssh.constants import DISC_TOO_MANY_CONNECTIONS, MSG_DISCONNECT
 
 from bastion.door.connection import DoorConnection
 from bastion.door.limits import DoorLimits
-from bastion.door.throttle import Throttle
+from bastion.door.throttle import Throttle, source
 from bastion.transport import peer_address
 
 log = logging.getLogger(__name__)
@@ -137,7 +137,7 @@ class Doorstep(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Stand in line."""
         self._transport = cast("asyncio.Transport", transport)
-        self.address = peer_address(transport.get_extra_info("peername"))
+        self.address = source(peer_address(transport.get_extra_info("peername")))
         self._patience = asyncio.get_running_loop().call_later(WAIT_SECONDS, self._give_up)
         self._line.arrive(self)
 

@@ -1,13 +1,14 @@
 """How many may stand at the door unproven at once: in all, from one address, and with a person in a browser.
 
-A plain object without a clock; the door tells it who comes and who goes.
+A plain object without a clock; the door tells it who comes and who goes. Callers are told apart by `throttle.source`.
 """
 
 from collections import Counter
 
 MAX_UNPROVEN = 256
 MAX_UNPROVEN_ADDRESS = 64
-MAX_AT_BROWSER = 64
+MAX_AT_BROWSER = 256
+MAX_AT_BROWSER_ADDRESS = 32
 
 
 class DoorLimits:
@@ -15,7 +16,7 @@ class DoorLimits:
 
     def __init__(self) -> None:
         self._unproven: Counter[str] = Counter()
-        self._at_browser = 0
+        self._at_browser: Counter[str] = Counter()
 
     @property
     def full(self) -> bool:
@@ -32,17 +33,21 @@ class DoorLimits:
 
     def leave(self, address: str) -> None:
         """Count a connection out: it is proven, or gone."""
-        self._unproven[address] -= 1
-        if self._unproven[address] <= 0:
-            del self._unproven[address]
+        _take(self._unproven, address)
 
-    def to_browser(self) -> bool:
-        """Count a login that waits for a person in; False where there are too many."""
-        if self._at_browser >= MAX_AT_BROWSER:
+    def to_browser(self, address: str) -> bool:
+        """Count a login that waits for a person in; False where there are too many, of this address or in all."""
+        if self._at_browser.total() >= MAX_AT_BROWSER or self._at_browser[address] >= MAX_AT_BROWSER_ADDRESS:
             return False
-        self._at_browser += 1
+        self._at_browser[address] += 1
         return True
 
-    def from_browser(self) -> None:
+    def from_browser(self, address: str) -> None:
         """Count such a login out."""
-        self._at_browser -= 1
+        _take(self._at_browser, address)
+
+
+def _take(counter: Counter[str], address: str) -> None:
+    counter[address] -= 1
+    if counter[address] <= 0:
+        del counter[address]

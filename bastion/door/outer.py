@@ -20,6 +20,7 @@ from bastion.door.forwarding import ForwardingServer
 from bastion.door.host import DoorHost
 from bastion.door.login import Challenge, LoginExchange
 from bastion.door.notes import note, note_login, note_refused_login
+from bastion.door.throttle import source
 from bastion.errors import BastionError, LoginError, UnavailableError
 from bastion.model import Identity
 from bastion.session.connection import ClientConnection, Way
@@ -29,6 +30,7 @@ from bastion.transport import peer_address
 log = logging.getLogger(__name__)
 
 SSH_PORT = 22
+MAX_EXCHANGES = 6  # login exchanges a connection may begin: each asks an identity provider for something
 
 
 class OuterServer(ForwardingServer):
@@ -37,12 +39,13 @@ class OuterServer(ForwardingServer):
     def __init__(self, host: DoorHost) -> None:
         self._host = host
         self._connection: DoorConnection | None = None
-        self._address = ""
+        self._address = self._source = ""
         self._counted = True
         self._at_browser = False
         self._username = ""
         self._identity: Identity | None = None
         self._exchange: LoginExchange | None = None
+        self._exchanges = 0
         self._client: ClientConnection | None = None
 
     # Coming and going
@@ -52,6 +55,7 @@ class OuterServer(ForwardingServer):
         assert isinstance(conn, DoorConnection)
         self._connection = conn
         self._address = peer_address(conn.get_extra_info("peername"))
+        self._source = source(self._address)
         self._host.callers.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - gone is gone
@@ -66,10 +70,10 @@ class OuterServer(ForwardingServer):
     def _count_out(self) -> None:
         if self._counted:
             self._counted = False
-            (self._host.line.left if self._client is None else self._host.line.proven)(self._address)
+            (self._host.line.left if self._client is None else self._host.line.proven)(self._source)
         if self._at_browser:
             self._at_browser = False
-            self._host.limits.from_browser()
+            self._host.limits.from_browser(self._source)
 
     # Who is calling
 
@@ -97,7 +101,7 @@ class OuterServer(ForwardingServer):
         return identity
 
     async def _note_refusal(self, how: str, why: str) -> None:
-        self._host.line.failed(self._address)
+        self._host.line.failed(self._source)
         await note_refused_login(self._host.services, self._address, how, why)
 
     def proven(self, identity: Identity) -> None:
@@ -111,6 +115,9 @@ class OuterServer(ForwardingServer):
     async def get_kbdint_challenge(self, username: str, lang: str, submethods: str) -> Challenge:  # noqa: ARG002
         """Start a login exchange."""
         services = self._host.services
+        self._exchanges += 1
+        if self._exchanges > MAX_EXCHANGES:
+            await self._refuse_login(LoginError("too many logins were begun and not finished; connect again"))
         self._exchange = LoginExchange(services.ruling, services.clock, self._to_browser)
         try:
             return await self._exchange.challenge(submethods)
@@ -143,7 +150,7 @@ class OuterServer(ForwardingServer):
         await self._host.welcome(self._client)
 
     def _to_browser(self) -> None:
-        if not self._host.limits.to_browser():
+        if not self._at_browser and not self._host.limits.to_browser(self._source):
             raise UnavailableError("too many people are logging in at this moment; try again in a minute")
         self._count_out()
         self._at_browser = True

@@ -15,6 +15,7 @@ from bastion.door.console import Console
 from bastion.door.limits import DoorLimits
 from bastion.door.login import LoginExchange, instruction_of
 from bastion.door.notes import note_login
+from bastion.door.throttle import source
 from bastion.errors import LoginError, UnavailableError
 from bastion.model import Identity
 from bastion.session.connection import ClientConnection
@@ -64,9 +65,10 @@ async def _read_line(terminal: Console) -> str:
 async def _log_in_again(
     services: Services, limits: DoorLimits, client: ClientConnection, terminal: Console
 ) -> Identity:
+    address = source(client.origin.address)
 
     def to_browser() -> None:
-        if not limits.to_browser():
+        if not limits.to_browser(address):
             raise UnavailableError("too many people are logging in at this moment; try again in a minute")
 
     exchange = LoginExchange(services.ruling, services.clock, to_browser)
@@ -76,7 +78,7 @@ async def _log_in_again(
         await exchange.answer([])
     finally:
         if exchange.at_browser:
-            limits.from_browser()
+            limits.from_browser(address)
     assert exchange.identity is not None
     await note_login(services, exchange.identity, client.origin.address)
     return exchange.identity

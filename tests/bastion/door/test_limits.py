@@ -1,6 +1,6 @@
 """Counting at the door."""
 
-from bastion.door.limits import MAX_AT_BROWSER, MAX_UNPROVEN, MAX_UNPROVEN_ADDRESS, DoorLimits
+from bastion.door.limits import MAX_AT_BROWSER, MAX_AT_BROWSER_ADDRESS, MAX_UNPROVEN, MAX_UNPROVEN_ADDRESS, DoorLimits
 
 
 def fill(limits: DoorLimits, address: str, most: int = 10_000) -> int:
@@ -41,7 +41,15 @@ def test_addresses_that_only_asked_are_not_kept() -> None:
 
 def test_browser_logins_are_bounded() -> None:
     limits = DoorLimits()
-    assert all(limits.to_browser() for _ in range(MAX_AT_BROWSER))
-    assert not limits.to_browser()
-    limits.from_browser()
-    assert limits.to_browser()
+    assert all(limits.to_browser(str(number)) for number in range(MAX_AT_BROWSER))
+    assert not limits.to_browser("new")
+    limits.from_browser("0")
+    assert limits.to_browser("new")
+
+
+def test_one_address_leaves_room_at_the_browser_for_others() -> None:
+    limits = DoorLimits()
+    assert sum(limits.to_browser("a") for _ in range(MAX_AT_BROWSER)) == MAX_AT_BROWSER_ADDRESS
+    assert limits.to_browser("b")
+    limits.from_browser("a")
+    assert limits.to_browser("a")
