@@ -18,7 +18,7 @@ FILE_MASKING = ("mask", "refuse", "pass")
 ENCODED = ("pass", "approve", "stop")
 FULLSCREEN = ("allow", "dumb", "approve", "refuse")
 ON_ERROR = ("close", "pass")
-STYLES = ("tag", "fixed", "partial", "pseudonym")
+STYLES = ("tag", "fixed", "partial", "general", "pseudonym")
 SQL_STATEMENTS = (
     *("select", "insert", "update", "delete", "merge", "replace", "copy", "load", "truncate", "call", "execute"),
     *("create", "alter", "drop", "rename", "comment", "grant", "revoke", "set", "lock", "vacuum", "analyze", "refresh"),

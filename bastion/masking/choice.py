@@ -15,7 +15,7 @@ from bastion.config.schema import ENCODED, FULLSCREEN, Config, MaskingChoice, Ma
 T = TypeVar("T")
 
 # From the weakest
-_STYLES = ("partial", "pseudonym", "fixed", "tag")
+_STYLES = ("general", "partial", "pseudonym", "fixed", "tag")
 _FILES = ("pass", "mask", "refuse")
 
 

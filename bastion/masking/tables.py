@@ -39,7 +39,7 @@ class Reader(Protocol):
 
 
 _EMPTY = re.compile(
-    rb"(?i)null|none|nil|\\n|n/?a|-|undefined|true|false|\*+|\[[A-Z\-]+(?::[a-z\-]+)?\]|string|str|text|varchar|char|date|datetime"
+    rb"(?i)null|none|nil|\\n|n/?a|-|undefined|true|false|\*+|\[[A-Z\-]+(?::[0-9a-z\-./]+)?\]|string|str|text|varchar|char|date|datetime"
 )
 _RULE = re.compile(rb"[-+=|:\s]+|(?:\xe2[\x94\x95][\x80-\xbf]|\s)+")
 _PROMPT = re.compile(rb"[^\n]{0,200}[$#>%:] ?\Z")

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from bastion.masking.detectors import ROWS
 from bastion.masking.masker import DETECTORS, finder_for
 from bastion.masking.stream import StreamMasker
-from bastion.masking.styles import FixedStyle, PartialStyle, PseudonymStyle, Style, TagStyle
+from bastion.masking.styles import FixedStyle, GeneralStyle, PartialStyle, PseudonymStyle, Style, TagStyle
 
 DEEP = os.environ.get("HYPOTHESIS_PROFILE") == "deep"
 
@@ -138,6 +138,6 @@ def mask(text: bytes, cuts: list[int] | None = None, style: Style | None = None,
     return b"".join(masker.feed(text[low:high]) for low, high in itertools.pairwise(edges)) + masker.end()
 
 
-STYLES: list[Style] = [TagStyle(), FixedStyle(), PartialStyle(), PseudonymStyle(b"k" * 32)]
+STYLES: list[Style] = [TagStyle(), FixedStyle(), PartialStyle(), GeneralStyle(), PseudonymStyle(b"k" * 32)]
 
 CORPUS_NEGATIVES = (Path(__file__).parents[2] / "corpus" / "masking" / "negatives.txt").read_bytes()
