@@ -247,12 +247,23 @@ def _standstill(value: object) -> int:
 
 def test_ghsa_vfxf_variables_that_decide_what_runs_never_arrive(site: Site, alice: Client, way: list[str]) -> None:
     """The role lets every variable through, and the target takes every one."""
-    evil = ["LD_PRELOAD=/x.so", "BASH_ENV=/x", "ENV=/x", "PS4=x", "PROMPT_COMMAND=id", "GIT_SSH_COMMAND=id", "IFS=x"]
-    done = alice.ssh("-o", "SetEnv=" + " ".join([*evil, "CI=yes", "LC_TIME=C"]), *way, "env")
+    evil = [
+        "LD_PRELOAD=/x.so",
+        "LD_AUDIT=/x",
+        "DYLD_INSERT_LIBRARIES=/x",
+        "BASH_ENV=/x",
+        "ENV=/x",
+        "PS4=x",
+        "PROMPT_COMMAND=id",
+        "GIT_SSH_COMMAND=id",
+        "IFS=x",
+    ]
+    done = alice.ssh("-o", "SetEnv=" + " ".join([*evil, "PATH=/evil", "CI=yes", "LC_TIME=C"]), *way, "/usr/bin/env")
     assert done.status == 0, done.errors
     got = dict(line.partition("=")[::2] for line in done.text.splitlines())
     assert (got["CI"], got["LC_TIME"]) == ("yes", "C")
     assert not {pair.partition("=")[0] for pair in evil} & set(got)
+    assert "/evil" not in got["PATH"]
 
 
 def test_a_role_that_names_no_variables_lets_the_language_through(site: Site, bob: Client, way: list[str]) -> None:

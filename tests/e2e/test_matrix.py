@@ -140,7 +140,7 @@ OPTIONS: dict[str, tuple[list[str], bytes]] = {
     "after-dashes": (["box", "--", "echo", "-n", "x"], b""),
     "no-input": (["-n", "box", "cat; echo done"], b"not sent"),
     "compressed": (["-C", "box", "cat"], NOISE[:1_000_000]),
-    "keepalives": (["-o", "ServerAliveInterval=1", "box", "sleep 1.3; echo alive"], b""),
+    "keepalives": (["-o", "ServerAliveInterval=1", "-o", "ServerAliveCountMax=1", "box", "sleep 3.3; echo alive"], b""),
     "environment": (["-o", f"SetEnv={VARIABLES}", "box", "env | grep -e ^L -e FOO | sort"], b""),
     "environment-odd": (["-o", f"SetEnv={ODD_VARIABLES}", "box", 'printf "%s|" "$LC_A" "$LC_B" "$LC_C"'], b""),
     "quiet": (["-q", "box", "echo x; exit 3"], b""),

@@ -52,6 +52,29 @@ def there(way: Way) -> None:
     fill(way.there)
 
 
+def many(folder: Path) -> None:
+    """Make some hundred small files."""
+    for number in range(400):
+        path = folder / "many" / str(number % 10) / f"file-{number}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"%d\n" % number * (number % 50))
+        path.chmod(0o644)
+        os.utime(path, (OLD, OLD))
+    for path in (folder / "many", *(folder / "many" / str(number) for number in range(10))):
+        path.chmod(0o755)
+        os.utime(path, (OLD, OLD))
+
+
+def many_here(way: Way) -> None:
+    """Make them at the client's side."""
+    many(way.here)
+
+
+def many_there(way: Way) -> None:
+    """Make them on the target."""
+    many(way.there)
+
+
 def chain(*done: Done) -> Done:
     """Put the outcomes of several runs together."""
     parts = [(b"%d\n" % one.status + one.out, one.err) for one in done]
@@ -79,6 +102,11 @@ COPIES: dict[str, Tool] = {
     "scp-legacy-up-tree": (here, "scp -O -F {f} -r -p tree box:{t}/"),
     "scp-legacy-down-tree": (there, "scp -O -F {f} -r -p box:{t}/tree ."),
     "scp-legacy-missing": (there, "scp -O -F {f} box:{t}/nothing ."),
+    "scp-between": (there, "scp -3 -F {f} box:{t}/tree/noise rekey:{t}/copy"),
+    "scp-between-trees": (there, "scp -3 -r -p -F {f} box:{t}/tree rekey:{t}/copy"),
+    "scp-legacy-between": (there, "scp -3 -O -F {f} box:{t}/tree/noise rekey:{t}/copy"),
+    "rsync-many-up": (many_here, "rsync -ai -e '{ssh}' many box:{t}/"),
+    "rsync-many-down": (many_there, "rsync -ai -e '{ssh}' box:{t}/many ."),
     "rsync-up": (here, "rsync -ai -e '{ssh}' tree box:{t}/"),
     "rsync-down": (there, "rsync -ai -e '{ssh}' box:{t}/tree ."),
     "rsync-checksum": (here, "rsync -aic -z -e '{ssh}' tree/ box:{t}/copy"),
@@ -297,9 +325,9 @@ def quoted(command: str) -> str:
     return f"/bin/sh -c '{command} && sleep 0'"
 
 
-@pytest.mark.parametrize("pipelining", [True, False])
-def test_ansible(ways: Ways, pipelining: bool) -> None:
-    """The ssh and sftp commands that ansible-core runs for one module, in their order."""
+@pytest.mark.parametrize("transfer", ["pipelining", "sftp", "scp", "piped"])
+def test_ansible(ways: Ways, transfer: str) -> None:
+    """The commands that ansible-core runs for one module, in their order, for each way to bring the module."""
 
     def row(way: Way) -> Done:
         options = [*ANSIBLE, "-o", f'ControlPath="{way.client.folder}/a-{way.name}"']
@@ -309,16 +337,24 @@ def test_ansible(ways: Ways, pipelining: bool) -> None:
         def ssh(command: str, *more: str, stdin: bytes = b"") -> Done:
             return way.run(way.ssh(*options, *more, "box", quoted(command)), stdin)
 
+        def put() -> Done:
+            goal = f"{folder}/{name}"
+            if transfer == "piped":
+                return way.run(way.ssh(*options, "box", f"dd of={goal} bs=65536 status=none"), MODULE)
+            if transfer == "scp":
+                return way.run(["scp", "-F", str(way.config), *options, name, f"[box]:{goal}"])
+            sftp: Sequence[str] = ["sftp", "-F", str(way.config), "-b", "-", *options, "box"]
+            return way.run(sftp, f"put {way.here}/{name} {goal}\n".encode())
+
         parents = f'mkdir -p "` echo {way.there}/.ansible/tmp `"&& mkdir "` echo {folder} `"'
         make = f'( umask 77 && {parents} && echo x="` echo {folder} `" )'
-        if pipelining:
+        if transfer == "pipelining":
             outcome = chain(ssh("echo ~"), ssh("python3", stdin=MODULE))
         else:
-            sftp: Sequence[str] = ["sftp", "-F", str(way.config), "-b", "-", *options, "box"]
             outcome = chain(
                 ssh("echo ~"),
                 ssh(make),
-                way.run(sftp, f"put {way.here}/{name} {folder}/{name}\n".encode()),
+                put(),
                 ssh(f"chmod u+rwx {folder}/ {folder}/{name}"),
                 ssh(f"python3 {folder}/{name}", "-tt", "-q"),  # ssh's own last words name the host
                 ssh(f"rm -f -r {folder}/ > /dev/null 2>&1"),
@@ -327,3 +363,23 @@ def test_ansible(ways: Ways, pipelining: bool) -> None:
         return outcome
 
     ways.compare(row)
+
+
+def test_tmux(ways: Ways) -> None:
+    """What is started in it goes on without the client, and is found again through another connection."""
+
+    def row(way: Way) -> Done:
+        socket = f"matrix-{way.name}"
+        started = way.on_terminal(
+            way.ssh("-q", "-tt", "box", f"tmux -L {socket} -f /dev/null new-session -s work sh"),
+            [(r"\[work\]", b"echo in-tm''ux-$((6*7)); tty >/dev/null && echo on-a-''tty\r"), ("on-a-tty", b"\x02d")],
+            (24, 80),
+            "sane",
+        )
+        assert b"in-tmux-42" in started.out
+        assert b"detached (from session work)" in started.out
+        tmux = f"tmux -L {socket}"
+        find = f"{tmux} capture-pane -p -t work | grep -c -e ^in-tmux-42 -e ^on-a-tty; {tmux} kill-server"
+        return chain(Done(started.status, b"", b""), way.run(way.ssh("box", find)))
+
+    ways.compare(row, files=False)
