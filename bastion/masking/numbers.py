@@ -25,6 +25,7 @@ _CLASSES = {"9": rb"[0-9]", "A": rb"[A-Z]", " ": BLANK, ".": rb"\.", "(": rb"\("
 _TYPOGRAPHIC = re.compile(rb"\xc2\xa0|\xe2\x80[\x90-\x95\xaf]")
 _WIDE = b"\x80"
 _KNOWN = 4096  # answers kept
+_BESIDE = 2  # bytes beside a number that decide whether it is one
 _FIRSTS = re.compile(rb"(?<![9Aa-z])(?=[(+]*[9A])")
 _ENDS = re.compile(rb"(?<=[9A])(?![9Aa-z])|(?<=\))")
 
@@ -52,6 +53,7 @@ class NumberTable:
         self._prefixes = {skeleton[: end.end()] for skeleton in self._entries for end in _ENDS.finditer(skeleton)}
         self._longest = 1 + max(map(len, self._entries), default=0)
         self._known: dict[bytes, tuple[_Entry, ...]] = {}
+        self._verdicts: dict[tuple[bytes, bytes], tuple[tuple[int, int], ...]] = {}
         self.triggers = [Trigger(APART_LEFT + rb"(?:" + _trie(begin) + rb")") for begin in _beginnings(self._entries)]
 
     def locate(self, text: bytes, hits: Iterable[int]) -> set[tuple[int, int, int]]:
@@ -66,11 +68,28 @@ class NumberTable:
                 begin = first.start()
                 if begin >= high - low:
                     break
-                for entry in self._candidates(skeleton[begin : begin + longest]):
-                    number = entry.pattern.match(text, low + begin)
-                    if number is not None and entry.check(compact(number[0])):
-                        found.add((low + begin, number.end(), entry.row))
+                entries = self._candidates(skeleton[begin : begin + longest])
+                if entries:
+                    start = low + begin
+                    for end, row in self._proved(text, start, start + longest + _BESIDE, entries):
+                        found.add((start, end, row))
         return found
+
+    def _proved(self, text: bytes, start: int, high: int, entries: tuple[_Entry, ...]) -> Iterable[tuple[int, int]]:
+        """Return end and row of every number at `start`. Answers are kept, as the same numbers tend to come again."""
+        key = (text[max(0, start - _BESIDE) : start], text[start:high])
+        known = self._verdicts.get(key)
+        if known is None:
+            found = [(entry, entry.pattern.match(text, start)) for entry in entries]
+            known = tuple(
+                (number.end() - start, entry.row)
+                for entry, number in found
+                if number is not None and entry.check(compact(number[0]))
+            )
+            if len(self._verdicts) >= _KNOWN:
+                self._verdicts.clear()
+            self._verdicts[key] = known
+        return [(start + length, row) for length, row in known] if known else known
 
     def _candidates(self, skeleton: bytes) -> tuple[_Entry, ...]:
         """Return the layouts that what begins like this may have."""
