@@ -3,12 +3,12 @@
 import itertools
 import json
 import os
-import re
 import shutil
 import signal
 import socket
 import sqlite3
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import closing
@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from tests.lab.bastion import Bastion, World, run_bastion
 from tests.lab.client import Client, Running
@@ -72,8 +73,19 @@ class Pair:
         return started
 
     def get(self, path: str) -> str:
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.metrics_port}{path}", timeout=10) as answer:
-            return str(answer.read().decode())
+        """Return what the endpoint answers, well or not."""
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.metrics_port}{path}", timeout=10) as answer:
+                return str(answer.read().decode())
+        except urllib.error.HTTPError as error:
+            return error.read().decode()
+
+    def metric(self, name: str, **labels: str) -> float:
+        """Return the one sample of this name with these labels."""
+        families = text_string_to_metric_families(self.get("/metrics"))
+        found = [one for family in families for one in family.samples if (one.name, one.labels) == (name, labels)]
+        assert len(found) == 1, f"{name} {labels}"
+        return found[0].value
 
 
 @pytest.fixture(scope="module")
@@ -133,18 +145,65 @@ def test_metrics_are_the_sum_of_all_workers(shared: Pair) -> None:
     sessions = shared.on_both()
     try:
         wait_until("readiness", lambda: shared.get("/readyz") == "ready\n")
-        text = shared.get("/metrics")
-        assert f"bastion_sessions_live {len(sessions)}.0" in text
-        opened = re.search(r'bastion_connections_total\{event="open"\} (\S+)', text)
-        assert opened is not None
-        assert shared.rows("SELECT count(*) FROM journal WHERE type = 'connection.open'") == [(float(opened[1]),)]
+        assert shared.metric("bastion_sessions_live") == len(sessions)
+        assert shared.metric("bastion_connections_live") == len(sessions)
+        opened = shared.metric("bastion_connections_total", event="open")
+        assert shared.rows("SELECT count(*) FROM journal WHERE type = 'connection.open'") == [(opened,)]
     finally:
         finish(sessions)
 
 
-def test_lines_of_the_log_name_the_worker(shared: Pair) -> None:
+def test_metrics_tell_of_refused_logins_verdicts_and_who_waits(shared: Pair) -> None:
+    certificate = {"how": "certificate"}
+    before = shared.metric("bastion_login_failures_total", **certificate)
+    denied = shared.metric("bastion_command_verdicts_total", action="deny")
+    mallory = shared.person("mallory")
+    keygen = ["ssh-keygen", "-q", "-s", str(mallory.key), "-I", "mallory", "-n", "mallory", f"{mallory.key}.pub"]
+    assert mallory.run(keygen).status == 0, "a certificate of nobody's CA"
+    assert mallory.ssh("bastion", "whoami").status == 255
+    way = f"{shared.world.login}%web-1@bastion"
+    assert shared.alice.ssh(way, "touch /nowhere/forbidden").status == 126
+    waiting = shared.alice.start(shared.alice.ssh_command(way, "deploy metrics"))
+    name = waiting.wait_for(r"waiting for approval (\w+)")[1]
+    wait_until("the gauge", lambda: shared.metric("bastion_approvals_waiting") == 1)
+    assert shared.bob.ssh("bastion", "approvals", "deny", name).status == 0
+    assert waiting.finish().status == 126
+    wait_until("the gauge", lambda: shared.metric("bastion_approvals_waiting") == 0)
+    assert shared.metric("bastion_login_failures_total", **certificate) > before
+    assert shared.metric("bastion_command_verdicts_total", action="deny") == denied + 1
+    assert 0 <= shared.metric("bastion_recorder_lag_seconds") < 60
+
+
+def test_it_is_not_ready_while_recordings_or_rows_cannot_be_written(shared: Pair) -> None:
+    folder = shared.bastion.folder / "var" / "recordings"
+    folder.rename(folder.with_name("aside"))
+    folder.write_text("no folder", encoding="utf-8")
+    try:
+        wait_until("no readiness", lambda: "recordings can't be written" in shared.get("/readyz"))
+    finally:
+        folder.unlink()
+        folder.with_name("aside").rename(folder)
+    wait_until("readiness", lambda: shared.get("/readyz") == "ready\n")
+    with closing(sqlite3.connect(shared.bastion.folder / "var" / "bastion.db")) as database:
+        database.execute("BEGIN IMMEDIATE")
+        wait_until("no readiness", lambda: shared.get("/readyz") != "ready\n", 60)
+        assert shared.get("/healthz") == "ok\n"
+    wait_until("readiness", lambda: shared.get("/readyz") == "ready\n", 60)
+
+
+def test_lines_of_the_log_say_where_they_belong(shared: Pair) -> None:
+    """One JSON object a line, with the worker; what belongs to a session names it, its connection and its user."""
+    [session, *others] = shared.on_both()
+    finish([session, *others])
     lines = [json.loads(line) for line in shared.bastion.server.output().splitlines() if line.startswith("{")]
     assert {line.get("worker") for line in lines} <= {None, 1, 2}
+    ours = [line for line in lines if line.get("session") == session.id]
+    assert [line["event"] for line in ours] == ["channel.open", "command.verdict", "channel.close"]
+    [(connection,)] = shared.rows(f"SELECT connection FROM sessions WHERE id = '{session.id}'")
+    assert {(line["identity"], line["connection"]) for line in ours} == {("alice", connection)}
+    opened = [line["event"] for line in lines if line.get("connection") == connection]
+    assert opened == ["connection.open", *(line["event"] for line in ours), "connection.close"]
+    assert "mark " not in shared.bastion.server.output(), "commands stay in the journal"
 
 
 def test_the_life_of_workers(shared: Pair) -> None:
