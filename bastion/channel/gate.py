@@ -122,8 +122,13 @@ class Gate:
         """What was judged last, as people see it: the command, with its input where that was read as well."""
         return self._request.command if self._subject is None else self._subject
 
-    async def settle(self, command: bytes, verdict: Verdict, tell: Callable[[Decision], None]) -> Decision:
-        """Turn a verdict into a final decision; `tell` is called with `Waiting` before people are waited for."""
+    async def settle(
+        self, command: bytes, verdict: Verdict, tell: Callable[[Decision], None], aspect: str = ""
+    ) -> Decision:
+        """Turn a verdict into a final decision; `tell` is called with `Waiting` before people are waited for.
+
+        `aspect` becomes part of the kind of channel that people read, and so of what the approval is bound to.
+        """
         if verdict.action is Action.ALLOW:
             return Allowed(self._copy, self._script)
         if verdict.action is Action.DENY:
@@ -133,7 +138,7 @@ class Gate:
             self._grant.identity,
             self._grant.target,
             self._grant.login,
-            str(self._request.kind),
+            f"{self._request.kind}, {aspect}" if aspect else str(self._request.kind),
             command,
             asked,
             self._connection,

@@ -31,6 +31,7 @@ from bastion.inspectors.actions import (
     Decision,
     End,
     Exit,
+    Hold,
     Journal,
     Open,
     Read,
@@ -92,6 +93,7 @@ class Relay:
         self._tasks: set[asyncio.Task[None]] = set()
         self._finishing = False
         self._client_gone = False
+        self._over = False  # the target's side is
 
     @property
     def session_id(self) -> str:
@@ -181,8 +183,9 @@ class Relay:
         """The target's channel is gone."""
         if error is not None and self._exit == (None, None):
             self._fail(TargetUnreachable(f"the connection to {self._grant.target} was lost", log=str(error)))
-        else:
+        elif not self._pipeline.keeps:
             self._finish()
+        self._over = True
 
     def target_congested(self, congested: bool) -> None:
         """The target does, or does no longer, take bytes as fast as they come."""
@@ -200,12 +203,7 @@ class Relay:
     # Performing actions
 
     def _receive(self, stream: Stream, data: bytes) -> None:
-        if self._finishing:
-            return
-        try:
-            self._perform(self._pipeline.receive(stream, data, self._loop.time()))
-        except Exception as error:  # noqa: BLE001 - whatever it is, the channel ends and nothing goes on
-            self._fail(error)
+        self._guard(lambda: self._perform(self._pipeline.receive(stream, data, self._loop.time())))
 
     def _guard(self, act: Any) -> None:
         if self._finishing:
@@ -234,10 +232,12 @@ class Relay:
                     self._spawn(self._decide(command))
                 case AskLine(line):
                     self._spawn(self._decide_line(line))
-                case Settle(command, verdict):
-                    self._spawn(self._settle(command, verdict))
+                case Settle(command, verdict, aspect):
+                    self._spawn(self._settle(command, verdict, aspect))
                 case Journal(kind, facts):
                     self._ledger.note(kind, facts)
+                case Hold(holding):
+                    self.client_congested(holding)
                 case Read(reading):
                     self._read("pipeline", reading)
                 case Open():
@@ -294,9 +294,8 @@ class Relay:
             decision = Allowed(more=ruled.more, release=ruled.command)
         self._resolve(decision)
 
-    async def _settle(self, command: bytes, verdict: Verdict) -> None:
-        decision = await self._gate.settle(command, verdict, self._resolve)
-        self._resolve(decision)
+    async def _settle(self, command: bytes, verdict: Verdict, aspect: str = "") -> None:
+        self._resolve(await self._gate.settle(command, verdict, self._resolve, aspect))
 
     def _resolve(self, decision: Decision) -> None:
         if self._finishing:
@@ -304,6 +303,8 @@ class Relay:
         if self._request.machine and not isinstance(decision, Allowed):
             self._perform(self._pipeline.note(machine_line(decision)))
         self._perform(self._pipeline.resolve(decision, self._loop.time()))
+        if self._over and not self._pipeline.keeps:
+            self._finish()
 
     async def _open(self) -> None:
         await self._ledger.open(None)

@@ -60,3 +60,8 @@ class ChannelRequest:
     def machine(self) -> bool:
         """Whether a program reads what is said, and wants it as JSON besides: BASTION_JSON=1."""
         return dict(self.env).get("BASTION_JSON") == "1"
+
+    @property
+    def unmask(self) -> str:
+        """Why the client asks to see values in clear: BASTION_UNMASK; empty where it does not."""
+        return dict(self.env).get("BASTION_UNMASK", "").strip()

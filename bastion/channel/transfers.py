@@ -5,6 +5,7 @@ from collections.abc import Callable
 from bastion.channel.masks import is_clear
 from bastion.channel.requests import ChannelRequest
 from bastion.channel.services import Ruling
+from bastion.inspectors.guards import MASKING
 from bastion.inspectors.mask import Masker, Masking
 from bastion.inspectors.transfer import TransferPipeline
 from bastion.masking.files import is_text
@@ -22,38 +23,39 @@ from bastion.protocols.unread import UnreadCodec
 ROLES = "roles"
 """Named in the place of a rule where no role grants what is asked for."""
 
-MASKING = "masking"
-"""Named in the place of a rule where what is asked for can't be masked."""
 
-
-def sftp_pipeline(ruling: Ruling, grant: Grant, request: ChannelRequest) -> TransferPipeline:
+def sftp_pipeline(ruling: Ruling, grant: Grant, request: ChannelRequest, *, clear: bool) -> TransferPipeline:
     """Return the pipeline of an sftp channel; whether it opens at all is asked first."""
-    codec = SFTPCodec(file_masking(ruling, grant))
-    return _pipeline(codec, ruling, grant, request, request.command, grant.default)
+    codec = SFTPCodec(file_masking(ruling, grant, clear=clear))
+    return _pipeline(codec, ruling, grant, request, request.command, grant.default, clear=clear)
 
 
-def copy_pipeline(ruling: Ruling, grant: Grant, request: ChannelRequest, copy: Copy) -> TransferPipeline:
+def copy_pipeline(
+    ruling: Ruling, grant: Grant, request: ChannelRequest, copy: Copy, *, clear: bool
+) -> TransferPipeline:
     """Return the pipeline of an exec channel whose command copies files, and was allowed."""
     uploads = ChannelKind.DOWNLOAD not in copy.ways
     codec: TransferCodec
     if copy.program == "sftp":
-        codec = SFTPCodec(file_masking(ruling, grant))
+        codec = SFTPCodec(file_masking(ruling, grant, clear=clear))
     elif copy.program == "scp":
         base = copy.paths[0].shown if copy.paths else "."
-        codec = SCPCodec(uploads=uploads, base=base, recursive=copy.tree, masking=file_masking(ruling, grant))
+        codec = SCPCodec(
+            uploads=uploads, base=base, recursive=copy.tree, masking=file_masking(ruling, grant, clear=clear)
+        )
     else:
         paths = " ".join(shown(path) for path in copy.shown)
         codec = UnreadCodec(copy.program, uploads=uploads if copy.ways else None, paths=paths)
-    guard = copy.program == "rsync" and not uploads and file_masking(ruling, grant) is not None
+    guard = copy.program == "rsync" and not uploads and file_masking(ruling, grant, clear=clear) is not None
     # The command as a whole was decided, so that only rules on files are left.
-    return _pipeline(codec, ruling, grant, request, None, Action.ALLOW, guard=guard)
+    return _pipeline(codec, ruling, grant, request, None, Action.ALLOW, clear=clear, guard=guard)
 
 
 def judge_copy(ruling: Ruling, grant: Grant, copy: Copy) -> Verdict:
     """Return what roles, masking and rules say of a command that copies files, besides the rules on commands."""
     if missing := copy.ways - rights(grant):
         return _not_granted(missing)
-    if ChannelKind.DOWNLOAD in copy.ways and file_masking(ruling, grant) is not None:
+    if ChannelKind.DOWNLOAD in copy.ways and file_masking(ruling, grant, clear=is_clear(ruling, grant)) is not None:
         if copy.packed:
             return Verdict(
                 Action.DENY, MASKING, "what comes compressed can't be masked; use rsync without -z, sftp or scp"
@@ -80,11 +82,11 @@ def rights(grant: Grant) -> frozenset[ChannelKind]:
     return frozenset(kind for kind in TRANSFERS if grant.opens(kind))
 
 
-def file_masking(ruling: Ruling, grant: Grant) -> FileMasking | None:
+def file_masking(ruling: Ruling, grant: Grant, *, clear: bool) -> FileMasking | None:
     """Return how downloads are masked; None where they are not."""
     policy = ruling.masks(grant)
     new = policy.file_masker
-    if is_clear(ruling, grant) or policy.config.files == "pass" or new is None:
+    if clear or policy.config.files == "pass" or new is None:
         return None
     return FileMasking(new, is_text) if policy.config.files == "refuse" else FileMasking(new)
 
@@ -97,6 +99,7 @@ def _pipeline(
     question: bytes | None,
     default: Action,
     *,
+    clear: bool,
     guard: bool = False,
 ) -> TransferPipeline:
     maskers: dict[Stream, Masker] = {}
@@ -105,7 +108,7 @@ def _pipeline(
         maskers[Stream.STDERR] = stderr
     if guard and policy.file_masker is not None:
         maskers[Stream.STDOUT] = policy.file_masker()
-    masking = Masking(maskers, terminal=False, clear=is_clear(ruling, grant))
+    masking = Masking(maskers, terminal=False, clear=clear)
     judge, clean = _judge(ruling, grant, request.kind, default), _cleaner(policy)
     return TransferPipeline(codec, masking, judge, clean, question, guard=guard)
 

@@ -52,10 +52,14 @@ class AskLine:
 
 @dataclass(frozen=True, slots=True)
 class Settle:
-    """Find out what people decide on exactly these bytes, as the verdict of the rules asks; then `resolve`."""
+    """Find out what people decide on exactly these bytes, as the verdict of the rules asks; then `resolve`.
+
+    `aspect` says what is asked about beside the command itself: an approval is good for one of them alone.
+    """
 
     command: bytes
     verdict: Verdict
+    aspect: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +75,13 @@ class Read:
     """Start or stop reading from the client."""
 
     reading: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Stop or start reading from the target."""
+
+    holding: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +108,7 @@ class Exit:
     status: int
 
 
-Action = Save | Send | End | Ask | AskLine | Settle | Journal | Read | Open | WakeAt | Withdraw | Exit
+Action = Save | Send | End | Ask | AskLine | Settle | Journal | Read | Hold | Open | WakeAt | Withdraw | Exit
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,10 @@ class ChannelPipeline(Protocol):
     def holding(self) -> bool:
         """Whether something waits for a decision."""
 
+    @property
+    def keeps(self) -> bool:
+        """Whether output waits for a decision, so that the channel outlives the target's side."""
+
     def start(self, now: float) -> list[Action]:
         """Begin."""
 

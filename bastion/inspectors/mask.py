@@ -44,12 +44,21 @@ class Masking:
 
     The masker of STDIN, where there is one, serves the recording alone: the target gets what the client sent. With
     `clear` the other maskers do so too: the client may see everything, who replays the recording may not.
+
+    A masker that fails raises, which ends the channel. With `lenient` its stream goes on in clear instead, and is not
+    recorded any more; `take_failures` says so once.
     """
 
-    def __init__(self, maskers: Mapping[Stream, Masker], *, terminal: bool, clear: bool = False) -> None:
+    def __init__(
+        self, maskers: Mapping[Stream, Masker], *, terminal: bool, clear: bool = False, lenient: bool = False
+    ) -> None:
         self._maskers = dict(maskers)
         self._terminal = terminal
         self._clear = clear
+        self._lenient = lenient
+        self._tails: dict[Stream, bytes] = {}  # what each masker holds, should it fail
+        self._failed: set[Stream] = set()
+        self._failures: list[str] = []
         # The first pause frees what may be freed, the second has strong remainders masked.
         self._pauses = (TERMINAL_PAUSE if terminal else PROGRAM_PAUSE, STRONG_PAUSE)
         self._wakes: dict[Stream, tuple[float, int]] = {}
@@ -59,42 +68,77 @@ class Masking:
         """Return whether a stream goes on as it is, while its recording is masked."""
         return self._clear or stream is Stream.STDIN
 
-    def feed(self, stream: Stream, data: bytes, now: float) -> bytes:
-        """Return the masked bytes of a stream that may go on now."""
+    def feed(self, stream: Stream, data: bytes, now: float) -> tuple[bytes, bytes]:
+        """Take bytes of a stream, return what of it is saved and what goes on now."""
         masker = self._maskers.get(stream)
         if masker is None:
-            return data
-        out = masker.feed(data)
+            return (b"", data) if stream in self._failed else (data, data)
+        try:
+            masked = masker.feed(data)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is raised or journalled
+            return b"", self._fail(stream, data, error)
+        self._remember(stream, masker, data)
         self._plan(stream, masker, now, stage=0)
-        return out
+        return masked, data if self.passes(stream) else masked
+
+    def take_failures(self) -> list[str]:
+        """Return what failed since it was last asked."""
+        failures, self._failures = self._failures, []
+        return failures
+
+    def _remember(self, stream: Stream, masker: Masker, data: bytes) -> None:
+        if self._lenient:
+            held = masker.held
+            self._tails[stream] = (self._tails.get(stream, b"") + data)[-held:] if held else b""
+
+    def _fail(self, stream: Stream, data: bytes, error: Exception) -> bytes:
+        """Go on without the masker, and return what it held and the data; raise where that may not be."""
+        if not self._lenient:
+            raise error
+        self._wakes.pop(stream, None)
+        _add(self._ended, self._maskers.pop(stream).counts)
+        self._failed.add(stream)
+        self._failures.append(f"{stream} is not masked, nor recorded, from here on: {type(error).__name__}")
+        tail = self._tails.pop(stream, b"")
+        return data if self.passes(stream) else tail + data
 
     def typed(self, data: bytes) -> None:
         """Tell the terminal's masker what was just typed."""
         if self._terminal and (masker := self._maskers.get(Stream.STDOUT)) is not None:
             masker.typed(data)
 
-    def wake(self, now: float) -> list[tuple[Stream, bytes]]:
-        """Return what streams that were silent long enough may release."""
-        released: list[tuple[Stream, bytes]] = []
+    def wake(self, now: float) -> list[tuple[Stream, bytes, bytes]]:
+        """Return what streams that were silent long enough may release: what is saved, and what goes on."""
+        released: list[tuple[Stream, bytes, bytes]] = []
         for stream, (due, stage) in list(self._wakes.items()):
             if due > now:
                 continue
             masker = self._maskers[stream]
-            if out := masker.idle():
-                released.append((stream, out))
+            try:
+                out = masker.idle()
+            except Exception as error:  # noqa: BLE001 - whatever it is, it is raised or journalled
+                released.append((stream, b"", self._fail(stream, b"", error)))
+                continue
+            self._remember(stream, masker, b"")
+            if out:
+                released.append((stream, out, b"" if self.passes(stream) else out))
             self._plan(stream, masker, now, stage=stage + 1)
         return released
 
-    def end(self, stream: Stream) -> bytes:
-        """Return the rest of a stream that ended."""
+    def end(self, stream: Stream) -> tuple[bytes, bytes]:
+        """Return the rest of a stream that ended: what is saved, and what goes on."""
         self._wakes.pop(stream, None)
-        masker = self._maskers.pop(stream, None)
+        masker = self._maskers.get(stream)
         if masker is None:
-            return b""
-        out = masker.end()
+            return b"", b""
+        try:
+            out = masker.end()
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is raised or journalled
+            return b"", self._fail(stream, b"", error)
+        del self._maskers[stream]
         if stream is not Stream.STDIN:
             _add(self._ended, masker.counts)
-        return out
+        return out, b"" if self.passes(stream) else out
 
     def next_wake(self) -> float | None:
         """Return when `wake` should be called next, or None."""
@@ -113,6 +157,11 @@ class Masking:
             self._wakes[stream] = (now + self._pauses[stage], stage)
         else:
             self._wakes.pop(stream, None)
+
+
+def failures(masking: Masking) -> list[dict[str, object]]:
+    """Return the facts of what failed, for the journal."""
+    return [{"where": "masking", "why": why} for why in masking.take_failures()]
 
 
 def _add(totals: dict[str, int], counts: Mapping[str, int]) -> None:

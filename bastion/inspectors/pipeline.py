@@ -7,6 +7,7 @@ kept by its codec, output goes on meanwhile, and the client is read until the co
 
 from enum import Enum, auto
 
+from bastion.audit import EventType
 from bastion.errors import LocalProtocolError
 from bastion.inspectors.actions import (
     Action,
@@ -16,6 +17,7 @@ from bastion.inspectors.actions import (
     Decision,
     End,
     Exit,
+    Journal,
     Open,
     Read,
     Save,
@@ -24,7 +26,7 @@ from bastion.inspectors.actions import (
     WakeAt,
     Withdraw,
 )
-from bastion.inspectors.mask import Masking
+from bastion.inspectors.mask import Masking, failures
 from bastion.inspectors.messages import STATUS, Worded, wording
 from bastion.model import Stream
 from bastion.protocols.base import Codec, Command, Data, Event, HoldingCodec, Line, Pause
@@ -67,6 +69,11 @@ class Pipeline:
     def holding(self) -> bool:
         """Whether a command waits for a decision."""
         return self._state is _State.HELD or self._asked
+
+    @property
+    def keeps(self) -> bool:
+        """Whether output waits for a decision."""
+        return False
 
     def start(self, now: float) -> list[Action]:
         """Begin: ask about the command the channel was opened for, or open the target's side."""
@@ -160,10 +167,8 @@ class Pipeline:
         if self._holding is not None and self._pause is not None and self._pause <= now:
             self._pause = None
             actions += self._pass(self._holding.quiet(), now)
-        for stream, data in self._masking.wake(now):
-            actions.append(Save(stream, data))
-            if not self._masking.passes(stream):  # else it was sent at once
-                actions.append(Send(stream, data))
+        for stream, saved, going in self._masking.wake(now):
+            actions += self._out(stream, saved, going)
         return self._with_wake(actions, now)
 
     def note(self, text: str) -> list[Action]:
@@ -190,11 +195,15 @@ class Pipeline:
 
     def _end(self, stream: Stream, now: float) -> list[Action]:
         actions = self._pass(self._codec.end(stream), now)
-        if rest := self._masking.end(stream):
-            actions.append(Save(stream, rest))
-            if not self._masking.passes(stream):
-                actions.append(Send(stream, rest))
-        return [*actions, End(stream)]
+        return [*actions, *self._out(stream, *self._masking.end(stream)), End(stream)]
+
+    def _out(self, stream: Stream, saved: bytes, going: bytes) -> list[Action]:
+        actions: list[Action] = [Journal(EventType.FAILURE, failure) for failure in failures(self._masking)]
+        if saved:
+            actions.append(Save(stream, saved))
+        if going:
+            actions.append(Send(stream, going))
+        return actions
 
     def _pass(self, events: list[Event], now: float) -> list[Action]:
         actions: list[Action] = []
@@ -214,12 +223,7 @@ class Pipeline:
             if stream is Stream.STDIN and not self._record_input:
                 actions.append(Send(stream, raw))
                 continue
-            masked = self._masking.feed(stream, raw, now)
-            going = raw if self._masking.passes(stream) else masked
-            if masked:
-                actions.append(Save(stream, masked))
-            if going:
-                actions.append(Send(stream, going))
+            actions += self._out(stream, *self._masking.feed(stream, raw, now))
         return self._with_wake(actions, now)
 
     def _with_wake(self, actions: list[Action], now: float) -> list[Action]:

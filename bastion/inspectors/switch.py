@@ -10,7 +10,6 @@ from collections.abc import Callable
 from bastion.inspectors.actions import Action, Allowed, Decision, Exit, Save, Send, Waiting
 from bastion.inspectors.base import ChannelPipeline
 from bastion.inspectors.messages import STATUS, wording
-from bastion.inspectors.pipeline import Pipeline
 from bastion.model import Stream
 from bastion.policy.copying import Copy
 
@@ -30,7 +29,7 @@ class SwitchingPipeline:
 
     def __init__(
         self,
-        plain: Pipeline,
+        plain: ChannelPipeline,
         copying: Callable[[Copy], ChannelPipeline],
         scripted: Callable[[], ChannelPipeline],
         command: bytes,
@@ -45,6 +44,11 @@ class SwitchingPipeline:
     def holding(self) -> bool:
         """Whether something waits for a decision."""
         return self._current.holding
+
+    @property
+    def keeps(self) -> bool:
+        """Whether output waits for a decision."""
+        return self._current.keeps
 
     def start(self, now: float) -> list[Action]:
         """Begin."""

@@ -104,6 +104,11 @@ class TransferPipeline:
         """Whether something waits for a decision."""
         return self._state in (_State.HELD, _State.ASKING)
 
+    @property
+    def keeps(self) -> bool:
+        """Whether output waits for a decision."""
+        return False
+
     def start(self, now: float) -> list[Action]:  # noqa: ARG002 - as in Pipeline
         """Begin: ask about the channel as a whole."""
         self._expect(_State.NEW)
@@ -152,8 +157,8 @@ class TransferPipeline:
     def wake(self, now: float) -> list[Action]:
         """Release what maskers may release after a pause."""
         actions: list[Action] = []
-        for stream, data in self._masking.wake(now):
-            actions += self._checked(data) if stream is Stream.STDOUT else self._masked_out(b"", data)
+        for stream, saved, going in self._masking.wake(now):
+            actions += self._checked(saved) if stream is Stream.STDOUT else self._errors(saved, going)
         return self._with_wake(actions)
 
     def note(self, text: str) -> list[Action]:
@@ -219,10 +224,10 @@ class TransferPipeline:
     def _one(self, out: Out, now: float) -> list[Action]:
         match out:
             case Pass(Stream.STDERR, raw):
-                return self._masked_out(raw, self._masking.feed(Stream.STDERR, raw, now))
+                return self._errors(*self._masking.feed(Stream.STDERR, raw, now))
             case Pass(Stream.STDOUT, raw) if self._guarded is not None:
                 self._guarded += raw
-                return self._checked(self._masking.feed(Stream.STDOUT, raw, now))
+                return self._checked(self._masking.feed(Stream.STDOUT, raw, now)[0])
             case Pass(stream, raw):
                 return [Send(stream, raw)]
             case Asked():
@@ -319,9 +324,9 @@ class TransferPipeline:
     def _end(self, stream: Stream, now: float) -> list[Action]:
         actions = self._handle(stream, self._codec.end(stream), now)
         if stream is Stream.STDOUT and self._guarded is not None:
-            actions += self._checked(self._masking.end(stream))
+            actions += self._checked(self._masking.end(stream)[0])
         if stream is Stream.STDERR:
-            actions += self._masked_out(b"", self._masking.end(stream))
+            actions += self._errors(*self._masking.end(stream))
         return [*actions, End(stream)]
 
     def _checked(self, masked: bytes) -> list[Action]:
@@ -335,11 +340,10 @@ class TransferPipeline:
         del self._guarded[: len(masked)]
         return [Send(Stream.STDOUT, data)] if data else []
 
-    def _masked_out(self, raw: bytes, masked: bytes) -> list[Action]:
+    def _errors(self, saved: bytes, going: bytes) -> list[Action]:
         """Save what is masked of stderr, and send it, or the raw bytes to those who see everything."""
-        going = raw if self._masking.passes(Stream.STDERR) else masked
-        saved = [Save(Stream.STDERR, masked)] if masked else []
-        return [*saved, *([Send(Stream.STDERR, going)] if going else [])]
+        kept = [Save(Stream.STDERR, saved)] if saved else []
+        return [*kept, *([Send(Stream.STDERR, going)] if going else [])]
 
     def _with_wake(self, actions: list[Action]) -> list[Action]:
         if (due := self._masking.next_wake()) is not None:

@@ -1,41 +1,49 @@
 """Recognises output that hides what it carries: archives, encryption, and encodings that masking can't see through.
 
-It changes nothing and decides nothing: it tells what it saw, and a rule says whether that is stopped or asked about.
-Seen are the magic bytes of compressed and encrypted files where an output begins, and runs of base64 or hexadecimal
-lines, which are decoded as far as they go and searched for magic and for values; e-mail addresses are seen in lines
-written backwards too (`rev`).
-Not seen: anything else that turns text into other text (`tr`, `xxd -p | rev`, custom code), or one character per line.
+It changes nothing and decides nothing: it holds back what looks like it until it was looked into, and tells what it
+saw; a rule says whether that is stopped or asked about. Seen are compressed and encrypted files by their magic, where
+an output or a line begins, and runs of base64 or hexadecimal digits over any number of lines. What can be unpacked or
+decoded counts only where a value is in it, so that keys, digests and archives of programs pass; what can't be, always.
+E-mail addresses of common domains are seen in lines written backwards too (`rev`), once the line is whole.
+Not seen: anything else that turns text into other text (`tr`, `xxd -p | rev`, custom code), `base64` in lines shorter
+than 40 characters, and the parts of a value that came before the rest of it was seen.
 """
 
 import base64
-import binascii
 import re
 from dataclasses import dataclass
 
+import re2
+
 from bastion.masking.finder import Finder
+from bastion.masking.inside import MAGIC, InsideError, Unpacked, Values, can_unpack, magic_of
 
-_MAGIC = (
-    (b"\x1f\x8b", "gzip"),
-    (b"BZh", "bzip2"),
-    (b"\xfd7zXZ\x00", "xz"),
-    (b"\x28\xb5\x2f\xfd", "zstd"),
-    (b"\x04\x22\x4d\x18", "lz4"),
-    (b"PK\x03\x04", "zip"),
-    (b"7z\xbc\xaf\x27\x1c", "7z"),
-    (b"Rar!\x1a\x07", "rar"),
-    (b"Salted__", "openssl"),
-    (b"age-encryption.org/", "age"),
-    (b"-----BEGIN AGE ENCRYPTED FILE-----", "age"),
-    (b"-----BEGIN PGP MESSAGE-----", "pgp"),
-    (b"SQLite format 3\x00", "sqlite"),
-)
-_HEAD = max(len(magic) for magic, _ in _MAGIC)
-_LEAST_RUN = 64  # encoded characters that make a run worth decoding
-_LONGEST_LINE = 4096
-_LONGEST_RUN = 65536
+_RUN = 40  # characters of an encoding that are looked at
+_HOLD = {False: 16, True: 48}  # from how many on the end of a text is held back; on a terminal typed words are shorter
+_LINE = 16  # characters that make a further line of a run
+_LONGEST = 16384  # of a run that is held back at once
+_WORD = rb"[A-Za-z0-9+/_\-]"
+_SIGNS = bytes(set(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_="))
+_HEX = re.compile(rb"[0-9A-Fa-f]+")
+_SHORT = 256  # decoded bytes of a run that is looked into only if it may be text
+_SHOWN = bytes(range(0x20, 0x7F)) + b"\r\n\t\x00"
+_STANDARD = bytes.maketrans(b"-_", b"+/")
+_TAIL = 64  # of what went out, to tell where a line begins
+_MAGIC = rb"(?:\A|\n)(?:" + b"|".join(b"".join(b"\\x%02x" % byte for byte in magic) for magic, _ in MAGIC) + rb")"
+_HEADS = frozenset(magic[:length] for magic, _ in MAGIC for length in range(1, len(magic)))
 
-_BASE64 = re.compile(rb"[A-Za-z0-9+/\-_]{16,}={0,2}")
-_HEX = re.compile(rb"(?:[0-9A-Fa-f]{2}){8,}")
+
+def _compiled(pattern: bytes) -> "re.Pattern[bytes]":
+    options = re2.Options()
+    options.encoding = re2.Options.Encoding.LATIN1
+    compiled: re.Pattern[bytes] = re2.compile(pattern, options)
+    return compiled
+
+
+_ANY_MAGIC = _compiled(_MAGIC)
+_BACKWARDS = _compiled(rb"\b(?:moc|gro|ten|ude|vog|ofni|zib|tni|oi|ue|ed|rf|ku|lp|ti|se|ln|hc|ta|su)\.[a-z0-9.\-]+@")
+_RUNS = _compiled(_WORD + rb"{%d,}=*(?:\r?\n" % _RUN + _WORD + rb"{%d,}=*)*" % _LINE)
+_GOES_ON = re.compile(rb"\r?\n?[A-Za-z0-9+/_\-=]{0,%d}" % (_LINE - 1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,101 +55,273 @@ class Disguise:
 
 
 class DisguiseWatch:
-    """Watches one stream. Holds one line and one run of encoded lines, each bounded."""
+    """Watches one stream. What is held is bounded: a run up to 16 KiB, or the beginning of a magic.
 
-    def __init__(self, finder: Finder) -> None:
+    `seen` is set once something was recognised; nothing more goes out then, up to `pass_all`.
+    """
+
+    def __init__(self, finder: Finder, *, terminal: bool) -> None:
         self._finder = finder
-        self._head: bytes | None = b""
-        self._line = b""
-        self._run = b""
-        self._form = ""
+        self._least = _HOLD[terminal]
+        self._held = b""
+        self._before = b""  # what went out last
+        self._begun = False
+        self._anew = False  # what follows is as at the beginning
+        self._unpacked: Unpacked | None = None
+        self._run: _Run | None = None
+        self._passing = False
+        self.seen: Disguise | None = None
 
-    def feed(self, data: bytes) -> list[Disguise]:
-        """Take bytes in and return what they let recognise, in order."""
-        seen = self._look_at_head(data)
-        lines = (self._line + data).split(b"\n")
-        self._line = lines.pop()
-        if len(self._line) > _LONGEST_LINE:
-            lines.append(self._line)
-            self._line = b""
-        for line in lines:
-            seen += self._look_at_line(line.rstrip(b"\r"))
-        return seen
+    @property
+    def held(self) -> int:
+        """How many bytes are held back."""
+        return len(self._held)
 
-    def end(self) -> list[Disguise]:
-        """Return what the rest lets recognise."""
-        seen = self._look_at_line(self._line.rstrip(b"\r")) if self._line else []
-        self._line = b""
-        return seen + self._finish_run()
+    @property
+    def finding(self) -> str:
+        """What was recognised, for people; empty for nothing."""
+        if self.seen is None or self._passing:
+            return ""
+        values = f" with {self.seen.values} values in it" if self.seen.values > 1 else " with a value in it"
+        return f"the output is {self.seen.form}{values if self.seen.values else ''}, which can't be masked"
 
-    def _look_at_head(self, data: bytes) -> list[Disguise]:
-        if self._head is None:
-            return []
-        self._head += data[: _HEAD - len(self._head)]
-        form = magic_of(self._head)
-        if form or len(self._head) >= _HEAD:
-            self._head = None
-        return [Disguise(form)] if form else []
+    def feed(self, data: bytes) -> bytes:
+        """Take bytes in and return what may go on."""
+        if self._passing:
+            return data
+        self._held += data
+        return self._look(hold=True)
 
-    def _look_at_line(self, line: bytes) -> list[Disguise]:
-        form = _form_of(line)
-        seen = []
-        if form != self._form or len(self._run) + len(line) > _LONGEST_RUN:
-            seen = self._finish_run()
-            self._form = form
-        if form:
-            self._run += line
-        else:
-            seen += self._look_backwards(line)
-        return seen
+    def idle(self) -> bytes:
+        """Nothing came for a while: return what is held, unless something was recognised."""
+        return self._look(hold=False)
 
-    def _look_backwards(self, line: bytes) -> list[Disguise]:
-        """Look for addresses in a line read from its end; numbers backwards are found in too much that is none."""
-        if b"@" not in line or self._addresses(line):
-            return []
-        values = self._addresses(line[::-1])
-        return [Disguise("reversed", values)] if values else []
+    def end(self) -> bytes:
+        """Return the rest."""
+        out = self._look(hold=False)
+        if self.seen is None and self._run is not None:
+            self.seen, _ = self._run.feed(b"", over=True)
+        return out
+
+    def pass_all(self) -> bytes:
+        """Look no more, and return what is held."""
+        self._passing = True
+        held, self._held = self._held, b""
+        return held
+
+    def _look(self, *, hold: bool) -> bytes:
+        out = []
+        while self._held and self.seen is None:
+            if self._unpacked is not None:
+                size = self._unpack()
+            elif self._run is not None:
+                size = self._go_on(hold=hold)
+            else:
+                size = self._plain(hold=hold)
+            if not size:
+                break
+            out.append(self._release(size))
+            if self._anew:
+                self._begun, self._anew, self._before = False, False, b""
+        return b"".join(out)
+
+    def _release(self, size: int) -> bytes:
+        out, self._held = self._held[:size], self._held[size:]
+        self._before = (self._before + out[-_TAIL:])[-_TAIL:]
+        self._begun = True
+        return out
+
+    def _plain(self, *, hold: bool) -> int:
+        """Return how much of the held text is ordinary; what begins behind it is looked into next."""
+        text, word = self._held, self._word()
+        whole = word + text
+        runs = list(_RUNS.finditer(whole))
+        last = runs[-1] if runs else None
+        begin = len(text)
+        if last is not None and _GOES_ON.fullmatch(whole, last.end()):
+            begin = max(0, last.start() - len(word))
+        magic = self._magic(text[: begin + _TAIL])
+        if magic is not None and magic <= begin:
+            return self._open(magic_of(text)) if magic == 0 else self._checked(runs, len(word), magic)
+        if begin < len(text):
+            if begin:
+                return self._checked(runs[:-1], len(word), begin)
+            assert last is not None
+            self._run = _Run(self._finder, word if last.start() < len(word) else b"")
+            return self._go_on(hold=hold)
+        return self._checked(runs, len(word), len(text) - self._undecided(whole) if hold else len(text))
+
+    def _word(self) -> bytes:
+        """Return the end of what went out, where it may belong to a run that goes on now."""
+        if self._held[0] not in _SIGNS:
+            return b""
+        return self._before[len(self._before.rstrip(_SIGNS)) :]
+
+    def _magic(self, text: bytes) -> int | None:
+        """Return where a magic begins at the beginning of the output or of a line."""
+        if not self._begun:
+            found = _ANY_MAGIC.search(text)
+            return None if found is None else found.end() - len(found[0].removeprefix(b"\n"))
+        found = _ANY_MAGIC.search((b"\n" if self._before.endswith(b"\n") else b" ") + text)
+        return None if found is None else found.end() - 1 - len(found[0].removeprefix(b"\n"))
+
+    def _undecided(self, text: bytes) -> int:
+        """Return how many bytes at the end of the held text may be the beginning of something."""
+        word = len(text) - len(text.rstrip(_SIGNS))
+        word = min(word, len(self._held)) if word >= self._least else 0
+        line = self._held[self._held.rfind(b"\n") + 1 :]
+        starts = b"\n" in self._held or not self._begun or self._before.endswith(b"\n")
+        return max(word, len(line) if starts and line in _HEADS else 0)
+
+    def _checked(self, runs: list[re.Match[bytes]], before: int, size: int) -> int:
+        """Return the size, unless something is hidden in that much of the text; the runs begin `before` bytes ahead."""
+        text = self._held[:size]
+        texts = []
+        for run in runs:
+            if run.end() - before > size:
+                break
+            decoded, form = _decoded(run[0])
+            if inside := magic_of(decoded):
+                self.seen = Disguise(f"{form} of {inside}")
+            elif not _is_noise(decoded):
+                texts.append((decoded, form))
+        if texts and (values := self._count(b"\n".join(decoded for decoded, _ in texts))):
+            self.seen = Disguise(texts[0][1], values)
+        if b"@" in text and _BACKWARDS.search(text) is not None:
+            self._read_backwards(text)
+        return size if self.seen is None else 0
+
+    def _count(self, text: bytes) -> int:
+        return len(self._finder.find_all(text))
+
+    def _read_backwards(self, text: bytes) -> None:
+        """Look for addresses in lines read from their ends; numbers backwards are found in too much that is none."""
+        for found in _BACKWARDS.finditer(text):
+            begin, end = text.rfind(b"\n", 0, found.start()) + 1, text.find(b"\n", found.end())
+            line = text[max(begin, found.start() - _TAIL) : min(len(text) if end < 0 else end, found.end() + _TAIL)]
+            if not self._addresses(line) and (values := self._addresses(line[::-1])):
+                self.seen = Disguise("reversed", values)
+                return
 
     def _addresses(self, line: bytes) -> int:
         return sum(self._finder.rows[value.row].kind == "email" for value in self._finder.find(line, 0, len(line)))
 
-    def _finish_run(self) -> list[Disguise]:
-        run, form = self._run, self._form
-        self._run, self._form = b"", ""
-        if len(run) < _LEAST_RUN:
-            return []
-        decoded = _decoded(run, form)
-        inside = magic_of(decoded)
-        values = self._values(decoded)
-        return [Disguise(f"{form} of {inside}" if inside else form, values)] if inside or values else []
+    def _open(self, form: str) -> int:
+        if not can_unpack(form):
+            self.seen = Disguise(form)
+            return 0
+        self._unpacked = Unpacked(self._finder, form)
+        return self._unpack()
 
-    def _values(self, text: bytes) -> int:
-        return len(self._finder.find_all(text))
+    def _unpack(self) -> int:
+        assert self._unpacked is not None
+        form = self._unpacked.form
+        try:
+            values = self._unpacked.feed(self._held)
+        except InsideError:
+            self.seen = Disguise(form)
+            return 0
+        if values:
+            self.seen = Disguise(form, values)
+            return 0
+        rest, size = self._unpacked.rest, len(self._held)
+        if rest is not None:
+            self._unpacked, self._anew = None, True
+            size -= len(rest)
+        return size
+
+    def _go_on(self, *, hold: bool) -> int:
+        """Return how much of the run that begins the held text is decided."""
+        assert self._run is not None
+        size, over = _run_end(self._held)
+        self.seen, decided = self._run.feed(self._held[:size], over=over)
+        if self.seen is not None:
+            return 0
+        if over:
+            self._run = None
+            return size or self._plain(hold=hold)
+        return decided if hold else self._run.release(len(self._held))
 
 
-def magic_of(head: bytes) -> str:
-    """Return the name of the container whose magic bytes begin `head`, or an empty text."""
-    return next((name for magic, name in _MAGIC if head.startswith(magic)), "")
+class _Run:
+    """One run of encoded text: decodes it as it comes. `feed` is given what is held, from what was let out on.
+
+    `begun` are its first characters, where they went out before it was known as one.
+    """
+
+    def __init__(self, finder: Finder, begun: bytes) -> None:
+        self._values = Values(finder)
+        self._signs = begun.translate(None, b"=")  # not decoded yet
+        self._hex: bool | None = None
+        self._taken = 0  # of what is held, already decoded
+        self._head = b""
+
+    def feed(self, text: bytes, *, over: bool) -> tuple[Disguise | None, int]:
+        """Take the run as far as it is there; return what it hides, and how much of it may go out."""
+        self._signs += text[self._taken :].translate(None, b"\r\n=")
+        self._taken = max(self._taken, len(text))
+        if self._hex is None:
+            self._hex = _HEX.fullmatch(self._signs) is not None
+        unit = 2 if self._hex else 4
+        size = len(self._signs) if over else len(self._signs) // unit * unit
+        decoded = _from_hex(self._signs[:size]) if self._hex else _from_base64(self._signs[:size])
+        self._signs = self._signs[size:]
+        if len(self._head) < _TAIL:
+            self._head += decoded[:_TAIL]
+        inside = magic_of(self._head)
+        values = self._values.feed(decoded)
+        if over:
+            values = self._values.end()
+        form = "hex" if self._hex else "base64"
+        if values or inside:
+            return Disguise(f"{form} of {inside}" if inside else form, values), 0
+        undecided = self._values.open
+        keep = 2 * undecided + _TAIL if undecided else 0
+        return None, self.release(max(0, len(text) - min(keep, _LONGEST)))
+
+    def release(self, size: int) -> int:
+        """Note that this much of what is held is let out."""
+        self._taken = max(0, self._taken - size)
+        return size
 
 
-def _form_of(line: bytes) -> str:
-    """Return what a whole line may be encoded in."""
-    if _HEX.fullmatch(line):
-        return "hex"
-    return "base64" if _BASE64.fullmatch(line) else ""
+def _decoded(run: bytes) -> tuple[bytes, str]:
+    """Return what a whole run says, and how it is encoded."""
+    signs = run.translate(None, b"\r\n=")
+    return (_from_hex(signs), "hex") if _HEX.fullmatch(signs) else (_from_base64(signs), "base64")
 
 
-def _decoded(run: bytes, form: str) -> bytes:
+def _from_hex(signs: bytes) -> bytes:
     try:
-        if form == "hex":
-            return binascii.unhexlify(run)
-        plain = run.translate(bytes.maketrans(b"-_", b"+/")).rstrip(b"=")
-        return base64.b64decode(plain[: len(plain) // 4 * 4] + _tail(plain))
-    except ValueError:
+        return bytes.fromhex(signs[: len(signs) // 2 * 2].decode())
+    except ValueError:  # it was none after all
         return b""
 
 
-def _tail(plain: bytes) -> bytes:
-    """Return the last characters of base64 with their padding; a single one says nothing."""
-    rest = plain[len(plain) // 4 * 4 :]
-    return rest + b"=" * (4 - len(rest)) if len(rest) > 1 else b""
+def _from_base64(signs: bytes) -> bytes:
+    rest = len(signs) % 4
+    padded = signs[:-1] if rest == 1 else signs + b"=" * (-rest % 4)
+    return base64.b64decode(padded.translate(_STANDARD))
+
+
+def _run_end(text: bytes) -> tuple[int, bool]:
+    """Return where the run that begins a text ends, and whether that is certain: more text may go on with it."""
+    size = 0
+    while True:
+        rest = text[size:]
+        word = len(rest) - len(rest.lstrip(_SIGNS))
+        if size and word < _LINE:
+            return size, word < len(rest)
+        size += word
+        ending = text[size : size + 2]
+        if not ending or ending == b"\r":
+            return len(text), False
+        if ending[:1] != b"\n" and ending != b"\r\n":
+            return size, True
+        size += 2 if ending == b"\r\n" else 1
+
+
+def _is_noise(decoded: bytes) -> bool:
+    """Return whether what was decoded is short as a key or a digest and looks like one: by far no text."""
+    shown = len(decoded) - len(decoded.translate(None, _SHOWN))
+    return len(decoded) < _SHORT and shown * 4 < len(decoded) * 3

@@ -17,7 +17,7 @@ from bastion.audit import Event, EventType
 from bastion.channel.client import ClientSession
 from bastion.channel.codecs import codec_for
 from bastion.channel.ledger import Ledger, Origin
-from bastion.channel.masks import build_masking
+from bastion.channel.masks import DUMB, build_masking, guarded, is_clear, is_dumb, unmasking
 from bastion.channel.relay import Relay
 from bastion.channel.requests import ChannelRequest
 from bastion.channel.services import Ruling, Services
@@ -27,8 +27,10 @@ from bastion.inspectors.base import ChannelPipeline
 from bastion.inspectors.messages import visible
 from bastion.inspectors.pipeline import Pipeline
 from bastion.inspectors.switch import SwitchingPipeline
+from bastion.inspectors.unmask import UnmaskPipeline
 from bastion.logs import about
 from bastion.model import ChannelKind, Grant, Identity
+from bastion.protocols.base import Codec, HoldingCodec
 from bastion.protocols.script import ScriptCodec
 from bastion.protocols.shell import ShellCodec
 from bastion.target.pool import TargetPool
@@ -125,6 +127,8 @@ class ClientConnection:
             raise
         services = self.services
         request = _allowed(request, grant)
+        if request.terminal is not None and is_dumb(services.ruling, grant):
+            request = replace(request, terminal=replace(request.terminal, term=DUMB))
         pipeline = pipeline_for(services.ruling, grant, request)
         ledger = Ledger(services, grant, self.origin, request)
         return Relay(services, grant, request, pipeline, ledger, pool, client)
@@ -159,19 +163,36 @@ class ClientConnection:
 
 def pipeline_for(ruling: Ruling, grant: Grant, request: ChannelRequest) -> ChannelPipeline:
     """Return what decides for such a channel."""
-    if request.kind is ChannelKind.SFTP:
-        return sftp_pipeline(ruling, grant, request)
+    clear, asked = is_clear(ruling, grant), unmasking(ruling, grant, request)
+    pipeline = _pipeline(ruling, grant, request, clear=clear)
+    if asked is None:
+        return pipeline
     terminal = request.terminal is not None
-    masking = build_masking(ruling, grant, terminal=terminal)
+    return UnmaskPipeline(
+        pipeline, lambda: _pipeline(ruling, grant, request, clear=True), request.command, asked, terminal=terminal
+    )
+
+
+def _pipeline(ruling: Ruling, grant: Grant, request: ChannelRequest, *, clear: bool) -> ChannelPipeline:
+    if request.kind is ChannelKind.SFTP:
+        return sftp_pipeline(ruling, grant, request, clear=clear)
+    terminal = request.terminal is not None
+
+    def watched(codec: Codec | HoldingCodec, *, record_input: bool) -> ChannelPipeline:
+        masking = build_masking(ruling, grant, terminal=terminal, clear=clear)
+        pipeline = Pipeline(codec, masking, terminal=terminal, record_input=record_input)
+        return pipeline if clear else guarded(pipeline, ruling, grant, request)
+
     codec = codec_for(ruling, grant, request)
-    plain = Pipeline(codec, masking, terminal=terminal, record_input=not terminal)
+    plain = watched(codec, record_input=not terminal)
     if terminal or isinstance(codec, ShellCodec):
         return plain
-
-    def scripted() -> Pipeline:
-        return Pipeline(ScriptCodec(), build_masking(ruling, grant, terminal=False), terminal=False, record_input=True)
-
-    return SwitchingPipeline(plain, lambda copy: copy_pipeline(ruling, grant, request, copy), scripted, request.command)
+    return SwitchingPipeline(
+        plain,
+        lambda copy: copy_pipeline(ruling, grant, request, copy, clear=clear),
+        lambda: watched(ScriptCodec(), record_input=True),
+        request.command,
+    )
 
 
 def _check_terminal(way: Way, request: ChannelRequest, grant: Grant) -> None:

@@ -7,21 +7,41 @@ import lzma
 import random
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bastion.masking.disguise import Disguise, DisguiseWatch
+from bastion.masking.inside import can_unpack
 from bastion.masking.masker import DETECTORS, finder_for
 from tests.bastion.masking import texts
 from tests.bastion.masking.generators import CORPUS_NEGATIVES
 
 TABLE = b"id,email\n" + b"".join(b"%d,person%d@example.com\n" % (row, row) for row in range(20))
 
+PIECES = [
+    base64.encodebytes(TABLE),
+    base64.b64encode(b"jane.doe@example.com, Leeds, and so on"),
+    b"/usr/share/some/where/that/is/longer/than/forty",
+    b"\n",
+    b" word ",
+    b"Salted__",
+    b"PK\x03\x04",
+    gzip.compress(b"clean"),
+    b"PK",
+    bytes(range(200, 240)).hex().encode() + b" ",
+]
 
-def watch(data: bytes, size: int = 1000) -> list[Disguise]:
-    watcher = DisguiseWatch(finder_for(DETECTORS, "hyperscan"))
-    seen = []
-    for low in range(0, len(data), size):
-        seen += watcher.feed(data[low : low + size])
-    return seen + watcher.end()
+
+def watch(data: bytes, size: int = 1000, *, terminal: bool = False) -> tuple[Disguise | None, bytes]:
+    """Return what was recognised, and what went out by then."""
+    watcher = DisguiseWatch(finder_for(DETECTORS, "hyperscan"), terminal=terminal)
+    out = b"".join(watcher.feed(data[low : low + size]) for low in range(0, len(data), size)) + watcher.end()
+    if watcher.seen is None:
+        assert out == data, "what hides nothing goes on whole"
+    else:
+        assert data.startswith(out)
+        assert (out + watcher.pass_all() + watcher.feed(b"more")) == data + b"more", "what is let through is whole"
+    return watcher.seen, out
 
 
 @pytest.mark.parametrize("size", [1, 3, 1000])
@@ -29,55 +49,107 @@ def watch(data: bytes, size: int = 1000) -> list[Disguise]:
     ("data", "form"),
     [
         (gzip.compress(TABLE), "gzip"),
+        (gzip.compress(b"nothing\n") + gzip.compress(TABLE), "gzip"),
+        (gzip.compress(b"\0" * 3_000_000), "gzip"),
+        (gzip.compress(TABLE)[:40] + b"broken" * 9, "gzip"),
         (bz2.compress(TABLE), "bzip2"),
         (lzma.compress(TABLE), "xz"),
         (b"Salted__" + bytes(16), "openssl"),
         (b"age-encryption.org/v1\n", "age"),
         (b"-----BEGIN AGE ENCRYPTED FILE-----\n", "age"),
+        (b"-----BEGIN PGP MESSAGE-----\n", "pgp"),
         (b"PK\x03\x04" + bytes(20), "zip"),
+        (b"\x28\xb5\x2f\xfd" + bytes(20), "zstd"),
     ],
 )
 def test_archives_and_encryption_are_known_by_magic(data: bytes, form: str, size: int) -> None:
-    assert watch(data, size)[0] == Disguise(form)
+    for before in (b"", b"some text\n"):
+        seen, out = watch(before + data, size)
+        assert seen is not None
+        assert seen.form == form
+        if not can_unpack(form):
+            assert out == before, "no byte of it went out"
 
 
-@pytest.mark.parametrize("size", [1, 7, 1000])
+@pytest.mark.parametrize("size", [1, 7, 100, 1000])
 @pytest.mark.parametrize(
     ("data", "form"),
     [
         (base64.encodebytes(TABLE), "base64"),
         (base64.b64encode(TABLE), "base64"),
+        (b'{"file": "' + base64.b64encode(TABLE) + b'"}', "base64"),
+        (b"$ base64 it\n" + base64.b64encode(b"jane.doe@example.com, Leeds, and so on") + b"\n$ ", "base64"),
         (base64.encodebytes(TABLE).replace(b"\n", b"\r\n"), "base64"),
         (base64.urlsafe_b64encode(TABLE) + b"\n$ ", "base64"),
         (TABLE.hex().encode(), "hex"),
         (b"\n".join(TABLE.hex()[low : low + 60].encode() for low in range(0, len(TABLE) * 2, 60)), "hex"),
         (base64.encodebytes(gzip.compress(TABLE)), "base64 of gzip"),
+        (base64.encodebytes(b"Salted__" + bytes(100)), "base64 of openssl"),
     ],
 )
 def test_encodings_are_known_by_decoding(data: bytes, form: str, size: int) -> None:
-    (seen,) = watch(data, size)
-    assert seen.form == form
-    assert seen.values >= (0 if "gzip" in form else 20)
+    for terminal in (False, True):
+        seen, out = watch(data, size, terminal=terminal)
+        assert seen is not None
+        assert seen.form == form
+        assert seen.values >= (0 if " of " in form else 1)
+        run = len(out) - (data.find(b": ") + 3 if data.startswith(b"{") else 12 if data.startswith(b"$") else 0)
+        assert run < 48, "of the first value no more than a beginning went out"
 
 
-def test_reversed_lines_are_known() -> None:
-    seen = watch(b"\n".join(line[::-1] for line in TABLE.split(b"\n")))
-    assert {one.form for one in seen} == {"reversed"}
-    assert sum(one.values for one in seen) == 20
+@pytest.mark.parametrize("size", [100, 10_000])
+def test_reversed_lines_are_known(size: int) -> None:
+    seen, _ = watch(b"\n".join(line[::-1] for line in TABLE.split(b"\n")), size)
+    assert seen is not None
+    assert seen.form == "reversed"
 
 
-def test_what_hides_nothing_is_left_alone() -> None:
+CLEAN = b"nothing to see here, and a good deal of it\n" * 5000
+
+
+@pytest.mark.parametrize("size", [1, 100, 32768])
+def test_what_hides_nothing_is_left_alone(size: int) -> None:
     rng = random.Random(4)
-    assert watch(texts.sparse(rng, 100_000)) == []
-    assert watch(CORPUS_NEGATIVES) == []
-    assert watch(TABLE) == []
-    assert watch(base64.encodebytes(rng.randbytes(3000))) == []
+    for data in (
+        texts.sparse(rng, 60_000),
+        CORPUS_NEGATIVES,
+        TABLE,
+        base64.encodebytes(rng.randbytes(9000)),
+        b"".join(b"%s  file-%d.txt\n" % (rng.randbytes(32).hex().encode(), number) for number in range(300)),
+        b"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAINS+2q5YHOUQzWfwzNINT7oxe1KlULimkfy5fJsdHmzx me\n" * 30,
+        gzip.compress(CLEAN) + b"the end",
+        bz2.compress(CLEAN),
+        lzma.compress(CLEAN),
+        b"-" * 300 + b"\n" + b"=" * 300 + b"\n/usr/share/" + b"dir/" * 30 + b"\nBZ\nPK\nSalt",
+        rng.randbytes(50_000),
+    ):
+        assert watch(data, size)[0] is None
+        assert watch(data, size, terminal=True)[0] is None
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=12), st.integers(1, 50), st.booleans())
+def test_what_goes_on_does_not_depend_on_how_it_was_cut(pieces: list[bytes], size: int, terminal: bool) -> None:
+    data = b"".join(pieces)
+    seen, _ = watch(data, size, terminal=terminal)
+    whole, _ = watch(data, len(data) or 1, terminal=terminal)
+    assert (seen is None) == (whole is None)
 
 
 def test_little_is_kept() -> None:
-    watcher = DisguiseWatch(finder_for(DETECTORS, "hyperscan"))
+    watcher = DisguiseWatch(finder_for(DETECTORS, "hyperscan"), terminal=False)
     for _ in range(50):
         watcher.feed(b"A" * 10_000)
         watcher.feed(b"A" * 64 + b"\n")
-        assert len(watcher._line) <= 4096
-        assert len(watcher._run) <= 65536 + 4096
+        assert watcher.held <= 16384
+    assert watcher.seen is None
+    watcher.feed(b"\n-----BEGIN AGE")
+    assert watcher.held < 16384
+
+
+def test_a_pause_lets_out_what_is_held() -> None:
+    watcher = DisguiseWatch(finder_for(DETECTORS, "hyperscan"), terminal=True)
+    word = b"/usr/share/a-rather-long-path/that-goes/on/and-on"
+    assert watcher.feed(word) + watcher.idle() == word
+    assert watcher.feed(b" " + base64.b64encode(b"to jane.doe@example.com now, and more of the same")) == b" "
+    assert watcher.idle() == b""
+    assert watcher.seen is not None
