@@ -26,6 +26,8 @@ _UNFINISHED = re.compile(
     r"reached EOF|unclosed here-document|must be followed by (?:an? )?(?:statement|`do`|`then`|expression|word|pattern)"
     r"|must end with `(?:fi|done|esac|\})"
 )
+# bash takes a brace behind a blank for a word, zsh for the end of what an opening brace began
+_ZSH_CLOSES = re.compile(r"[{]\s.*\s[}](?=[\s;&|)]|\Z)", re.DOTALL)
 _FUNCTION = re.compile(r"(?:^|[\s;&|({])(?:function\s+([^\s(){}]+)|([^\s(){};&|=]+)\s*\(\s*\))")
 _DATABASES = {"psql": "postgres", "mysql": "mysql", "mariadb": "mysql", "sqlite3": "sqlite", "sqlite": "sqlite"}
 _SHELLS = frozenset({"bash", "sh", "dash", "zsh", "ksh", "mksh", "ash", "fish", "rbash"})
@@ -120,8 +122,10 @@ class Lines:
         text = understanding.text
         if (len(text) - len(text.rstrip("\\"))) % 2:
             return True
-        syntax = [item for item in understanding.opaque if item.reason is Reason.SYNTAX]
-        return bool(syntax) and not understanding.commands and bool(_UNFINISHED.search(syntax[0].detail))
+        syntax = [item.detail for item in understanding.opaque if item.reason is Reason.SYNTAX]
+        if not syntax or understanding.commands or ("{" in syntax[0] and _ZSH_CLOSES.search(text)):
+            return False
+        return bool(_UNFINISHED.search(syntax[0]))
 
     def passed(self, line: Line, reading: Reading | None, understanding: Understanding | None, *, more: bool) -> None:
         """Take that a line went on; `reading` is the one taken for what runs, None where nothing was read."""

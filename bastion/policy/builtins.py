@@ -179,6 +179,8 @@ def _rebinding(run: Context, call: Call) -> None:
         return
     if call.name == "enable" and not any(flag.startswith("-") for flag in flags):
         return
+    if call.name in _ZSH and not flags:
+        return
     run.doubt(Reason.REBINDING, " ".join(call.argv[place].shown for place in range(len(call.argv))))
 
 
@@ -199,6 +201,8 @@ def _quiet(run: Context, call: Call) -> None:
     """A command that prints nothing and changes nothing here."""
 
 
+# zsh's own: keys, widgets, hooks, modules and functions from files
+_ZSH = ("bindkey", "zle", "autoload", "zmodload", "functions", "sched", "add-zsh-hook", "add-zle-hook-widget")
 _SHELL: dict[str, Handler] = {
     **variable_builtins.HANDLERS,
     "cd": _cd, "chdir": _cd, "pushd": _pushd, "popd": _pushd, "eval": _eval, ".": _source, "source": _source,
@@ -206,6 +210,7 @@ _SHELL: dict[str, Handler] = {
     "break": _jump, "continue": _jump, "alias": _alias, "trap": _trap, "hash": _rebinding, "enable": _rebinding,
     "complete": _complete, "compgen": _complete, "fc": _fc, "bind": _fc, "ulimit": _quiet, "umask": _quiet,
     "wait": _quiet, "disown": _quiet, "unalias": _quiet,
+    **dict.fromkeys(_ZSH, _rebinding),
 }  # fmt: skip
 _EVERYWHERE: dict[str, Handler] = {
     **printing.HANDLERS,
