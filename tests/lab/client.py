@@ -158,9 +158,11 @@ class Running:
     """A program that goes on while the test does something else. Its output goes to files, so it never blocks."""
 
     def __init__(self, command: Sequence[str], env: Mapping[str, str], folder: Path) -> None:
-        self._files = [Path(tempfile.mkstemp(dir=folder)[1]) for _ in ("out", "err")]
-        out, err = (path.open("wb") for path in self._files)
-        with out, err:
+        with (
+            tempfile.NamedTemporaryFile("wb", dir=folder, delete=False) as out,
+            tempfile.NamedTemporaryFile("wb", dir=folder, delete=False) as err,
+        ):
+            self._files = [Path(out.name), Path(err.name)]
             self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=out, stderr=err, env=env)
 
     def wait_for(self, pattern: str, timeout: float = 30) -> re.Match[str]:
