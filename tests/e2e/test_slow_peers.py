@@ -1,12 +1,16 @@
 """Readers that stop, peers that die, keys that change: nothing grows, nothing is left, no byte is lost."""
 
 import asyncio
+import hashlib
 import os
+import random
 import signal
+import socket
 import subprocess
+import threading
 import time
-from collections.abc import Iterator
-from contextlib import AsyncExitStack, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AsyncExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +18,10 @@ import asyncssh
 import psutil
 import pytest
 
-from tests.lab.bastion import World
+from tests.lab.bastion import Bastion, World
 from tests.lab.client import Client, Running
 from tests.lab.process import wait_until
+from tests.lab.sockets import Service, dial
 
 MOST = 20 << 20  # bytes that memory may grow by
 GIGABYTE = 1_000_000_000
@@ -111,15 +116,15 @@ def test_a_gigabyte_to_a_stopped_target(world: World, alice: Client, way: list[s
 
 
 @contextmanager
-def stopped_writing(running: Running) -> Iterator[int]:
-    """Write to a client until it takes no more, and yield how much it took."""
+def stopped_writing(running: Running, data: bytes = bytes(1 << 16)) -> Iterator[int]:
+    """Write this again and again to a client until it takes no more, and yield how much it took."""
     assert running.process.stdin is not None
     pipe = running.process.stdin.fileno()
     os.set_blocking(pipe, False)
     sent, since = 0, time.monotonic()
-    while time.monotonic() - since < 2 and sent < GIGABYTE:
+    while time.monotonic() - since < 1 and sent < GIGABYTE:
         try:
-            sent += os.write(pipe, bytes(1 << 16))
+            sent += os.write(pipe, data[sent % len(data) :][: 1 << 16])
             since = time.monotonic()
         except BlockingIOError:
             time.sleep(0.01)
@@ -198,6 +203,44 @@ def behind(outer: Any, world: World) -> Any:
         agent_path=None,
         config=None,
     )
+
+
+def test_ten_megabytes_before_the_target_is_up(
+    world: World, start_bastion: Callable[[str], Bastion], tmp_path: Path
+) -> None:
+    """Kept, or left with the client, until a target answers that took its time (warpgate#2065)."""
+    up = threading.Event()
+
+    def late(connection: socket.socket) -> None:
+        up.wait(60)
+        with dial(world.target.port) as onward:
+            back = threading.Thread(target=_pass, args=(onward, connection))
+            back.start()
+            _pass(connection, onward)
+            back.join()
+
+    with Service(late) as slow:
+        config = world.config().replace(f"127.0.0.1:{world.target.port}", f"127.0.0.1:{slow.port}", 1)
+        bastion = start_bastion(config)
+        client = Client(tmp_path / "client", bastion, "alice", world.login)
+        client.sign_in(world.people.token("alice"))
+        data = random.Random(8).randbytes(10_000_000)
+        running = client.start(client.ssh_command(f"{world.login}%web-1@bastion", "sha256sum"))
+        with stopped_writing(running, data) as sent:
+            assert 1 << 16 < sent < 8 << 20, "more than is kept, and less than all of it"
+        up.set()
+        assert running.process.stdin is not None
+        os.set_blocking(running.process.stdin.fileno(), True)
+        running.write(data[sent:])
+        assert running.finish().text.split()[0] == hashlib.sha256(data).hexdigest()
+
+
+def _pass(source: socket.socket, goal: socket.socket) -> None:
+    """Pass bytes on until one side ends."""
+    with suppress(OSError):
+        while data := source.recv(1 << 16):
+            goal.sendall(data)
+        goal.shutdown(socket.SHUT_WR)
 
 
 def test_a_killed_client_frees_everything(world: World, alice: Client, bob: Client, way: list[str]) -> None:
