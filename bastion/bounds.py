@@ -18,13 +18,13 @@ from asyncssh.connection import SSHConnection
 from asyncssh.constants import MSG_GLOBAL_REQUEST
 from asyncssh.packet import SSHPacket
 
+from bastion.bulk import BulkChannel
 from bastion.transport import PACKET, WINDOW
 
 if TYPE_CHECKING:
-    _Channel = SSHChannel[bytes]
     _Connection = SSHConnection
 else:
-    _Channel = _Connection = object
+    _Connection = object
 
 MAX_CHANNELS = 1000  # open at once, a connection
 MAX_REQUESTS = 200  # global requests that wait for the answer to one before them
@@ -36,7 +36,7 @@ LEAST_PACKET = 256  # bytes that a peer must take at once: each packet costs us 
 PIECE = 4 * 1024  # bytes; smaller pieces of what waits are put together, since each costs more than its bytes
 
 
-class BoundedChannel(_Channel):
+class BoundedChannel(BulkChannel):
     """Mixed in before any of asyncssh's channels, whose connection is a `BoundedConnection`."""
 
     def process_open(self, send_chan: int, send_window: int, send_pktsize: int, session: Any) -> None:

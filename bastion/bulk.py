@@ -1,4 +1,4 @@
-"""The shortest way for channel data through asyncssh: a mixin for both legs, below `bastion.packets`.
+"""The shortest way for channel data through asyncssh: mixins for connections and channels of both legs.
 
 Leans on internals of asyncssh; `tests/bastion/test_bulk.py` notices when a new one changes them. Nothing changes in the
 protocol, and what is not plain channel data under AES-GCM (RFC 5647) takes asyncssh's own way, packet by packet.
@@ -12,6 +12,7 @@ import os
 import time
 from typing import TYPE_CHECKING, Any
 
+from asyncssh.channel import SSHChannel
 from asyncssh.connection import SSHConnection
 from asyncssh.constants import MSG_CHANNEL_DATA
 from asyncssh.encryption import Encryption, GCMEncryption
@@ -19,11 +20,10 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 if TYPE_CHECKING:
-    from asyncssh.channel import SSHChannel
-
     _Base = SSHConnection
+    _Channel = SSHChannel[bytes]
 else:
-    _Base = object
+    _Base = _Channel = object
 
 _LENGTH = 4  # bytes of a packet's length, which is authenticated and not encrypted
 _TAG = 16
@@ -99,7 +99,7 @@ class BulkPackets(_Base):
         channel._accept_data(pieces[0] if len(pieces) == 1 else b"".join(pieces))  # noqa: SLF001
         return more
 
-    def _neighbours(self, encryption: KeptGCM) -> "tuple[SSHChannel[bytes] | None, list[bytes], int, bool]":
+    def _neighbours(self, encryption: KeptGCM) -> tuple[SSHChannel[bytes] | None, list[bytes], int, bool]:
         """Open the data packets for one channel that stand in front.
 
         Returns the channel, None where something else stands there; their data; where they end; and whether a whole
@@ -127,7 +127,7 @@ class BulkPackets(_Base):
                 pieces.append(packet[_DATA : _DATA + size])
         return channel, pieces, position, False
 
-    def _goal(self, packet: bytes) -> "SSHChannel[bytes] | None":
+    def _goal(self, packet: bytes) -> SSHChannel[bytes] | None:
         """Return the channel a data packet is for; None for any other packet, and for what asyncssh would refuse."""
         if len(packet) <= _DATA or packet[1] != MSG_CHANNEL_DATA:
             return None
@@ -161,6 +161,27 @@ class BulkPackets(_Base):
         self._send(encryption.seal(header, packet))
         self._send_seq = (self._send_seq + 1) & 0xFFFFFFFF
         self._rekey_bytes_sent += len(packet)
+
+
+class BulkChannel(_Channel):
+    """Mixed in before any of asyncssh's channels. `congested` of its connection says whether channels are to wait."""
+
+    def write(self, data: bytes, datatype: int | None = None) -> None:
+        """Send data: directly as long as nothing waits and the peer's window allows, the rest asyncssh's way."""
+        connection: Any = self._conn
+        position = 0
+        if datatype is None and connection is not None and self._send_state == "open" and not self._encoding:
+            head, view = (self._send_chan or 0).to_bytes(4, "big"), memoryview(data)
+            while not (self._send_buf or connection.congested):
+                size = min(len(data) - position, self._send_pktsize, self._send_window)
+                if size <= 0:
+                    break
+                self._send_window -= size
+                piece = view[position : position + size]
+                connection.send_packet(MSG_CHANNEL_DATA, head, size.to_bytes(4, "big"), piece, handler=self)
+                position += size
+        if not position or position < len(data):
+            super().write(data[position:], datatype)
 
 
 def _kept(encryption: Encryption | None) -> Encryption | None:

@@ -14,6 +14,7 @@ from asyncssh.packet import String, UInt32
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bastion.bounds import BoundedChannel, BoundedConnection
 from bastion.bulk import KeptGCM
 from bastion.packets import FrugalPackets
 from tests.bastion.test_packets import Echo, Server
@@ -211,3 +212,73 @@ async def test_data_beyond_the_window_or_behind_the_end_ends_the_connection() ->
                 peer.client.send_packet(kind, UInt32(channel._send_chan), *data)
             await asyncio.wait_for(peer.client.wait_closed(), 10)
             assert sum(peer.sizes) == 0
+
+
+class Window(BoundedConnection):
+    """Stands in for a connection: notes what its channel sends, and is congested from the `full`th packet on."""
+
+    def __init__(self, full: int) -> None:
+        self.sent: list[bytes] = []
+        self.full = full
+
+    @property
+    def congested(self) -> bool:
+        return len(self.sent) >= self.full
+
+    def hold(self, channel: BoundedChannel) -> None:
+        """Nothing: the test says when to go on."""
+
+    def send_packet(self, pkttype: int, *args: bytes, **options: Any) -> None:
+        assert pkttype == MSG_CHANNEL_DATA
+        payload = b"".join(args)
+        number, size = int.from_bytes(payload[:4], "big"), int.from_bytes(payload[4:8], "big")
+        assert (number, size) == (7, len(payload) - 8)
+        self.sent.append(payload[8:])
+
+
+class Written(BoundedChannel, asyncssh.SSHServerChannel[bytes]):
+    """A channel that is open for sending, without a session."""
+
+    def __init__(self, connection: Window, window: int, packet: int) -> None:
+        self._conn: Any = connection
+        self._send_state, self._send_chan, self._encoding = "open", 7, None
+        self._send_window, self._send_pktsize, self._send_buf, self._send_buf_len = window, packet, [], 0
+        self._send_paused, self._session = False, None  # type: ignore[assignment]
+        self._send_high_water, self._send_low_water = 1 << 30, 0
+
+    @property
+    def logger(self) -> Any:
+        return asyncssh.logger
+
+    def granted(self, window: int) -> None:
+        self._send_window += window
+        self._flush_send_buf()
+
+    @property
+    def waiting(self) -> bytes:
+        return b"".join(data for data, _ in self._send_buf)
+
+
+@given(
+    st.lists(st.binary(max_size=300), max_size=8),
+    st.integers(0, 600),
+    st.integers(1, 100),
+    st.integers(0, 20),
+    st.integers(0, 600),
+)
+def test_what_is_written_goes_out_in_order_within_window_and_packet_size(
+    texts: list[bytes], window: int, packet: int, full: int, more: int
+) -> None:
+    connection = Window(full)
+    channel = Written(connection, window, packet)
+    for text in texts:
+        channel.write(text)
+    whole = b"".join(texts)
+    assert b"".join(connection.sent) + channel.waiting == whole
+    assert len(b"".join(connection.sent)) <= window
+    assert all(len(piece) <= packet for piece in connection.sent)
+    assert len(connection.sent) <= full
+    connection.full = 1 << 30
+    channel.granted(more)
+    assert b"".join(connection.sent) == whole[: window + more]
+    assert all(len(piece) <= packet for piece in connection.sent)
