@@ -154,7 +154,7 @@ def test_any_key_is_usable_or_left_out(key: Any, changes: dict[str, Any]) -> Non
         (Raw(body=b"\xff"), "answers with status 200 and no document"),
         (Raw(body=b" " * (MAX_ANSWER + 1)), "does not answer"),
         (Raw(body=b" " * 65536, endless=True), "does not answer"),
-        (Raw(body=gzip.compress(b"{}"), headers={"Content-Encoding": "gzip"}), "does not answer"),
+        (Raw(body=gzip.compress(b"{}", mtime=0), headers={"Content-Encoding": "gzip"}), "does not answer"),
         (Raw(headers={"Content-Length": "99"}), "does not answer"),
         (Raw(headers={"X": "y" * 200_000}), "does not answer"),
     ],
