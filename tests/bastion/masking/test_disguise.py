@@ -49,7 +49,7 @@ def watch(data: bytes, size: int = 1000, *, terminal: bool = False) -> tuple[Dis
     ("data", "form"),
     [
         (gzip.compress(TABLE, mtime=0), "gzip"),
-        (gzip.compress(b"nothing\n", mtime=0) + gzip.compress(TABLE), "gzip"),
+        (gzip.compress(b"nothing\n", mtime=0) + gzip.compress(TABLE, mtime=0), "gzip"),
         (gzip.compress(b"\0" * 3_000_000, mtime=0), "gzip"),
         (gzip.compress(TABLE, mtime=0)[:40] + b"broken" * 9, "gzip"),
         (bz2.compress(TABLE), "bzip2"),

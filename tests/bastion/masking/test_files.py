@@ -81,7 +81,7 @@ TEXT = b"The quick brown fox jumps over the lazy dog, again and again.\n" * 40
         (bytes(4096), False),
         (b"\x7fELF\x02\x01\x01" + bytes(9) + TEXT, False),
         (random.Random(1).randbytes(4096), False),
-        (gzip.compress(b"x", mtime=0, mtime=0), False),
+        (gzip.compress(b"x", mtime=0), False),
         (bz2.compress(b"x"), False),
         (lzma.compress(b"x"), False),
         (zlib.compress(random.Random(2).randbytes(3000)), False),
