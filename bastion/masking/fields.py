@@ -5,6 +5,7 @@ machine or a product, so it counts only beside another personal field or where a
 """
 
 import re
+from functools import lru_cache
 
 from bastion.masking.rows import Row
 
@@ -46,7 +47,7 @@ _FIELDS = {
     "secret": "password passwd pwd passphrase secret token api_key access_token secret_key private_key pin cvv cvc",
 }
 _KINDS = {name.encode(): kind for kind, names in _FIELDS.items() for name in names.split()}
-_WEAK = frozenset(b"name names nom nome nombre naam navn namn nimi".split())
+WEAK_NAMES = frozenset(b"name names nom nome nombre naam navn namn nimi".split())
 _LONGEST = 4  # words of a field's name
 
 WEAK = "weak"
@@ -58,6 +59,7 @@ _VALID = re.compile(rb"[\"'`\[]?[A-Za-z_\x80-\xff#][\w .\-/#()\x80-\xff]{0,60}[\
 _FIRST_WORDS = frozenset(b"select insert from where order group update set delete and or values please the".split())
 
 
+@lru_cache(maxsize=4096)
 def kind_of(field: bytes) -> str:
     """Return the kind of value that a field of this name holds, `WEAK` for a bare name, or an empty text.
 
@@ -65,7 +67,7 @@ def kind_of(field: bytes) -> str:
     """
     words = _APART.sub(b"_", _CAMEL.sub(b"_", field.rpartition(b".")[2])).lower().strip(b"_")
     words = words.rstrip(b"_0123456789")
-    if words in _WEAK:
+    if words in WEAK_NAMES:
         return WEAK
     pieces = words.split(b"_")
     for count in range(min(_LONGEST, len(pieces)), 0, -1):
@@ -101,7 +103,7 @@ _STRICT = [
 ]
 KEYS = "|".join(sorted(_STRICT, key=len, reverse=True)).encode()
 """Alternatives of a pattern (in any case): fields whose value is known by their name alone."""
-WEAK_KEYS = b"|".join(sorted(_WEAK))
+WEAK_KEYS = b"|".join(sorted(WEAK_NAMES))
 COLUMNS = "|".join(sorted(name.replace("_", "[ _-]?") for names in _FIELDS.values() for name in names.split())).encode()
 """The same for the name of any personal column, or how it ends."""
 

@@ -7,10 +7,11 @@ forgotten; so columns of a table whose header was not printed are known by their
 """
 
 import re
+import string
 from collections.abc import Sequence
 
 from bastion.masking.engine import Trigger
-from bastion.masking.fields import COLUMNS, KEYS, WEAK, WEAK_KEYS, kind_of
+from bastion.masking.fields import COLUMNS, KEYS, WEAK, WEAK_KEYS, WEAK_NAMES, kind_of
 from bastion.masking.tables import LIMIT, Cell, Heading, Reader, Rest, Rows, Tuples, Value
 from bastion.masking.visible import last_character
 
@@ -29,13 +30,14 @@ Head = tuple[int, int]
 """Where a trigger ends, and which."""
 
 _REACH = 96
-_KEY = re.compile(rb"(?:(?<![A-Za-z])|(?<=[a-z])(?=[A-Z]))((?i:" + KEYS + rb"))" + _SIGN + rb"\Z")
-_WEAK_KEY = re.compile(rb"(?i)(?<![0-9A-Za-z_.\-\[])(?:" + WEAK_KEYS + rb")" + _SIGN + rb"\Z")
+_NEAR = 96
+_SPELLED = (string.ascii_letters + string.digits + "_- ").encode() + bytes(range(0x80, 0x100))
 _INSERT = re.compile(rb"(?i)insert\s[^()]{1,200}\(([^()]{1,3000})\)\s{0,8}values\Z")
 _COPY = re.compile(rb"(?i)copy\s[^()]{1,200}\(([^()]{1,3000})\) from stdin\Z")
 _RECORD = re.compile(rb"-\[ RECORD [0-9]+ \]|\*{3} [0-9]+\. row \*{3}")
+_RECORD_MARKS = (b"-[ RECORD ", b". row ***")
 _RECORD_LINE = re.compile(rb"\s*[^\s|:]*\s*[|:]")
-_BEFORE = re.compile(rb"[A-Za-z\x80-\xff][\w\x80-\xff \-]{1,30}(?=[\"']?[ \t]*[:=|])")
+_FIELD = re.compile(rb"[A-Za-z\x80-\xff][\w\x80-\xff \-]{1,30}(?=[\"']?[ \t]*[:=|])")
 _APART = re.compile(rb"[{}]|\n[ \t]*(?:\r?\n|- )")
 _PERSONAL = frozenset(("name", "birth-date", "email", "phone", "national-id", "iban", "card"))
 
@@ -113,68 +115,82 @@ class Structure:
 
     def _open(self, text: bytes, decided: int, place: int, which: int) -> Reader | None:
         """Return what reads on behind a head, if it is one."""
-        before = (self._history + text[max(decided, place - LIMIT) : place])[-LIMIT:]
         if which == COLUMN:
-            return self._heading(before, self._offset + place - decided)
-        if which == INSERT:
-            found = _INSERT.search(before, max(0, before.lower().rfind(b"insert")))
-            kinds = _kinds(found[1]) if found is not None else None
-            return None if kinds is None else Tuples(kinds)
-        if which == COPY:
-            found = _COPY.search(before, max(0, before.lower().rfind(b"copy")))
-            kinds = _kinds(found[1]) if found is not None else None
-            return None if kinds is None else Heading(b"", Rows(kinds, b"\t"))
-        return _value(before, which)
+            return self._heading(text, decided, place)
+        if which in {KEY, WEAK_KEY}:
+            return self._value(text, decided, place, which)
+        before = self._before(text, decided, place, LIMIT)
+        word, pattern = (b"insert", _INSERT) if which == INSERT else (b"copy", _COPY)
+        begin = before.lower().rfind(word)
+        found = pattern.match(before, begin) if begin >= 0 else None
+        kinds = _kinds(found[1]) if found is not None else None
+        if kinds is None:
+            return None
+        return Tuples(kinds) if which == INSERT else Heading(b"", Rows(kinds, b"\t"))
 
-    def _heading(self, before: bytes, place: int) -> Heading | None:
-        line = before.rfind(b"\n", 0, len(before) - 1) + 1
-        lead = before[line:]
-        if not line and place > len(before):
+    def _before(self, text: bytes, decided: int, place: int, reach: int) -> bytes:
+        """Return what was shown before a place."""
+        if place - decided >= reach:
+            return text[place - reach : place]
+        return self._history[-(reach - place + decided) :] + text[decided:place]
+
+    def _heading(self, text: bytes, decided: int, place: int) -> Heading | None:
+        begin = text.rfind(b"\n", decided, max(decided, place - 1)) + 1
+        lead = text[begin:place] if begin else self._before(text, decided, place, LIMIT)
+        if not begin:
+            lead = lead[lead.rfind(b"\n", 0, -1) + 1 :]
+        absolute = self._offset + place - decided
+        if self._refused >= absolute - len(lead) or len(lead) >= LIMIT:
             return None
-        if self._refused >= place - len(lead):
-            return None
-        self._refused = place
+        self._refused = absolute
         return Heading(lead)
+
+    def _value(self, text: bytes, decided: int, place: int, which: int) -> Value | None:
+        """Return what reads the value behind a key."""
+        before = self._before(text, decided, place, _REACH)
+        named = before[:-1].rstrip(b" \t").rstrip(b"\\\"'`")
+        lead = named.rstrip(_SPELLED)
+        key = named[len(lead) :].strip(b" ")
+        sign = before[-1:]
+        if sign == b">" and not lead.endswith(b"<"):
+            return None  # no element of XML
+        kind = kind_of(key)
+        if which == KEY:
+            spaced = sign != b"=" or before[-2:-1] in (b" ", b"\t")
+            return Value(kind, spaced) if kind in {"name", "birth-date", "national-id"} else None
+        if key.startswith(b"- "):
+            key = key[2:].lstrip()
+        if kind != WEAK or key.lower() not in WEAK_NAMES or lead.endswith((b".", b"[")):
+            return None  # Model name: ..., --name=..., metadata.name: ...
+        begins = not lead or lead.endswith(b"\n")
+        told = (begins and self._is_record(text, decided, place)) or self._is_told(text, decided, place)
+        if sign == b"|" and not told:
+            return None
+        return Value("name", spaced=True, weak=True, told=told)
+
+    def _is_told(self, text: bytes, decided: int, place: int) -> bool:
+        """Whether another personal field stands shortly before, in the same object."""
+        near = _APART.split(self._before(text, decided, place, _NEAR))[-1]
+        return any(kind_of(key) in _PERSONAL for key in set(_FIELD.findall(near)))
+
+    def _is_record(self, text: bytes, decided: int, place: int) -> bool:
+        """Whether a record of psql's or mysql's vertical layout began and no line without a field came since."""
+        low = max(decided, place - LIMIT)
+        seam = self._history[-16:] + text[decided : min(place, decided + 16)]
+        if not any(mark in self._history or mark in seam or text.find(mark, low, place) >= 0 for mark in _RECORD_MARKS):
+            return False
+        lines = self._before(text, decided, place, LIMIT).split(b"\n")
+        if _RECORD_LINE.fullmatch(lines[-1]) is None:
+            return False
+        for line in reversed(lines[:-1]):
+            if _RECORD.search(line) is not None:
+                return True
+            if b"|" not in line and b":" not in line:
+                return False
+        return False
 
 
 def _kinds(columns: bytes) -> tuple[str, ...] | None:
     """Return the kinds of the columns of a statement, or None where none is personal."""
     kinds = ["name" if kind == WEAK else kind for kind in map(kind_of, columns.split(b","))]
     return tuple(kinds) if any(kinds) else None
-
-
-def _value(before: bytes, which: int) -> Value | None:
-    """Return what reads the value behind a key."""
-    found = (_KEY if which == KEY else _WEAK_KEY).search(before, max(0, len(before) - _REACH))
-    if found is None:
-        return None
-    line = before[before.rfind(b"\n") + 1 :]
-    lead = before[: found.start()].rstrip(b" \t")
-    spaced = line[-1:] in b":|" or line[-2:-1] in (b" ", b"\t")
-    if before.endswith(b">") and not lead.endswith(b"<"):
-        return None  # no element of XML
-    if which == KEY:
-        kind = kind_of(found[1])
-        return Value(kind, spaced or line[-1:] == b">") if kind in {"name", "birth-date", "national-id"} else None
-    if lead[-1:].isalpha():
-        return None  # Model name: ...
-    told = _is_told(before) or (_RECORD_LINE.fullmatch(line) is not None and _is_record(before))
-    if line[-1:] == b"|" and not told:
-        return None
-    return Value("name", spaced=True, weak=True, told=told)
-
-
-def _is_record(before: bytes) -> bool:
-    """Whether a record of psql's or mysql's vertical layout began and no line without a field came since."""
-    for line in reversed(before.split(b"\n")[:-1]):
-        if _RECORD.search(line) is not None:
-            return True
-        if b"|" not in line and b":" not in line:
-            return False
-    return False
-
-
-def _is_told(before: bytes) -> bool:
-    """Whether another personal field stands shortly before, in the same object."""
-    near = _APART.split(before[-160:])[-1]
-    return any(kind_of(key[0]) in _PERSONAL for key in _BEFORE.finditer(near))

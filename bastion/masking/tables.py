@@ -251,7 +251,7 @@ class Value:
             return True
         after = text[high : high + _LOOK_AHEAD]
         after = _OBJECT_END.split(after, maxsplit=1)[0]
-        return any(kind_of(key[0]) not in {"", WEAK, "ip", "mac", "secret"} for key in _SIBLING.finditer(after))
+        return any(kind_of(key) not in {"", WEAK, "ip", "mac", "secret"} for key in set(_SIBLING.findall(after)))
 
 
 @dataclass(frozen=True, slots=True)
