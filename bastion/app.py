@@ -4,6 +4,7 @@ The one file that names concrete classes and reads the environment.
 """
 
 import asyncio
+import errno
 import logging
 import os
 import socket
@@ -36,7 +37,7 @@ from bastion.control.services import ControlServices
 from bastion.door.host import DoorHost, RunCommand
 from bastion.door.outer import OuterServer
 from bastion.ending import Ending, drain, longest
-from bastion.errors import UnavailableError
+from bastion.errors import ConfigError, UnavailableError
 from bastion.following import follow
 from bastion.health import HealthEndpoint
 from bastion.heap import keep_freed_blocks
@@ -58,6 +59,7 @@ from bastion.store.opening import open_store
 from bastion.store.thread import StoreThread
 from bastion.supervisor import Supervisor
 from bastion.target.dial import Dialer
+from recorder.errors import RecordingError
 from recorder.storage import DiskStorage
 
 log = logging.getLogger(__name__)
@@ -245,7 +247,7 @@ async def _build(config: Config, stack: AsyncExitStack) -> tuple[Services, Metri
         approvals=approvals,
         audit=audit,
         thread=thread,
-        recordings=DiskStorage(config.store.recordings),
+        recordings=await _open_recordings(config.store.recordings),
         dialer=Dialer(TargetAuthority(keys.target_ca)),
         live=live,
         clock=utcnow,
@@ -253,6 +255,21 @@ async def _build(config: Config, stack: AsyncExitStack) -> tuple[Services, Metri
     notifications = Notifications(lambda: services.ruling.config)
     stack.push_async_callback(notifications.close)
     return services, metrics, maker
+
+
+async def _open_recordings(folder: Path) -> DiskStorage:
+    """Return the folder of recordings. Raises ConfigError where nothing can be written there.
+
+    A disk that is full keeps nobody from starting: no session opens then, but old recordings can be read and removed.
+    """
+    storage = DiskStorage(folder)
+    try:
+        await asyncio.to_thread(storage.probe)
+    except RecordingError as error:
+        if getattr(error.__cause__, "errno", None) not in (errno.ENOSPC, errno.EDQUOT):
+            raise ConfigError(f"store.recordings: {error}; make it a folder of the bastion's own") from None
+        log.error("%s", error)  # noqa: TRY400 - the text says it all
+    return storage
 
 
 def _control(services: Services, orders: Orders) -> ControlServices:

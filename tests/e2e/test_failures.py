@@ -77,6 +77,15 @@ def test_key_readable_by_others(world: World, tmp_path: Path) -> None:
     assert "chmod" in done.stderr
 
 
+def test_recordings_that_cannot_be_written(world: World, tmp_path: Path) -> None:
+    (tmp_path / "bastion.toml").write_text(world.config(), encoding="utf-8")
+    (tmp_path / "var").mkdir()
+    (tmp_path / "var" / "recordings").write_text("no folder", encoding="utf-8")
+    done = run_bastion("serve", "-c", str(tmp_path / "bastion.toml"), cwd=tmp_path)
+    assert (done.returncode, len(done.stderr.splitlines())) == (2, 1), done.stderr
+    assert f"store.recordings: cannot write recordings below {tmp_path / 'var' / 'recordings'}: " in done.stderr
+
+
 def test_port_taken(world: World, tmp_path: Path) -> None:
     (tmp_path / "bastion.toml").write_text(world.config(port=world.bastion.port), encoding="utf-8")
     done = run_bastion("serve", "-c", str(tmp_path / "bastion.toml"), cwd=tmp_path)

@@ -160,3 +160,13 @@ def test_a_root_that_cannot_be_listed_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     with pytest.raises(RecordingError, match=r"cannot list the recordings in .*/file: not a directory"):
         list(DiskStorage(tmp_path / "file").list())
+
+
+def test_a_probe_leaves_nothing_and_says_what_is_wrong(tmp_path: Path) -> None:
+    root = tmp_path / "new" / "recordings"
+    assert DiskStorage(root).probe() >= 0
+    assert list(root.iterdir()) == []
+    assert root.stat().st_mode & 0o777 == 0o700
+    (tmp_path / "file").touch()
+    with pytest.raises(RecordingError, match="cannot write recordings below "):
+        DiskStorage(tmp_path / "file").probe()
