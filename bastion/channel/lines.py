@@ -4,7 +4,6 @@ The plain part is `bastion.inspectors.lines`; here texts are understood, which t
 """
 
 import secrets
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -71,20 +70,20 @@ class LineGate:
             return Ruled(Verdict(Action.ALLOW), b"", more=False, reading=None, understanding=None)
         self._number += 1
         first: Ruled | None = None
-        verdicts = []
+        verdicts: list[tuple[Verdict, str]] = []
         for reading in plan.readings:
             understanding, more = await self._understand(reading)
-            verdicts.append(self._verdict(reading, understanding, plan, more=more))
-            verdicts += [
-                self._verdict(Reading(text, firm=False), await self._reader.understand(text.encode(), cwd=()), plan)
-                for text in definitions(understanding)
-            ]
+            verdicts.append((self._verdict(reading, understanding, plan, more=more), reading.text))
+            for text in definitions(understanding):
+                defined = await self._reader.understand(text.encode(), cwd=())
+                verdicts.append((self._verdict(Reading(text, firm=False), defined, plan), text))
             if first is None:
-                first = Ruled(verdicts[0], b"", more, reading, understanding)
+                first = Ruled(verdicts[0][0], b"", more, reading, understanding)
         if first is None:
             first = Ruled(self._verdict(Reading(""), NOTHING, plan), b"", more=False, reading=None, understanding=None)
-            verdicts.append(first.verdict)
-        return replace(first, verdict=_strictest(verdicts), command=self._command(plan))
+            verdicts.append((first.verdict, ""))
+        verdict, text = max(verdicts, key=_strictness)
+        return replace(first, verdict=verdict, command=self._command(plan, text))
 
     def passed(self, line: Line, ruled: Ruled) -> None:
         """Take that a line went on."""
@@ -112,13 +111,18 @@ class LineGate:
             return verdict
         return replace(asked, rule=STRICT, reason=f"this can't be known for certain: {understanding.opaque[0].detail}")
 
-    def _command(self, plan: Plan) -> bytes:
-        """Return what people are asked about; where nothing is shown of it, it is good for this one line alone."""
+    def _command(self, plan: Plan, flagged: str) -> bytes:
+        """Return what people are asked about: the line, and what is flagged where that is another reading.
+
+        Where nothing is shown of it, it is good for this one line alone.
+        """
         if plan.shown != NOT_SHOWN:
-            return plan.shown.encode("utf-8", "surrogateescape")
+            shown = plan.shown if not flagged or flagged in plan.shown else f"{plan.shown} | {flagged}"
+            return shown.encode("utf-8", "surrogateescape")
         what = "; ".join(plan.doubts)
         return f"# line {self._number} of shell {self._nonce}, {NOT_SHOWN}: {what}".encode()
 
 
-def _strictest(verdicts: Iterable[Verdict]) -> Verdict:
-    return max(verdicts, key=lambda verdict: (_ORDER.index(verdict.action), verdict.rule != BY_DEFAULT))
+def _strictness(ruled: tuple[Verdict, str]) -> tuple[int, bool]:
+    verdict, _ = ruled
+    return _ORDER.index(verdict.action), verdict.rule != BY_DEFAULT

@@ -47,7 +47,10 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to decide about a line. Without readings and doubts it passes. `shown` is the line for people."""
+    """What to decide about a line. Without readings and doubts it passes.
+
+    `shown` is the command for people, from where it began.
+    """
 
     readings: tuple[Reading, ...]
     doubts: tuple[str, ...]
@@ -104,7 +107,7 @@ class Lines:
         data = self._editor_seen and line.place is Place.PROGRAM and not self._strict
         readings = [Reading(self._expanded(text), firm=not (self._foreign or data)) for text in texts]
         readings = [*self._begun_with(readings, line), *(Reading(text, firm=False) for text in self._others(line))]
-        shown = " | ".join(texts) or " | ".join(line.others) or "?"
+        shown = " | ".join(reading.text for reading in readings[: len(texts)]) or " | ".join(line.others) or "?"
         return Plan(_distinct(readings), tuple(doubts), shown if line.echo else NOT_SHOWN)
 
     def understood(self, reading: Reading) -> Understanding | None:

@@ -176,7 +176,7 @@ class Keys:
                 self._sequenced(byte)
             case _State.LITERAL:
                 self._state = _State.GROUND
-                if byte < 0x20 or byte == 0x7F:
+                if (byte < 0x20 and byte != 0x09) or byte == 0x7F:
                     self._lose()
                 else:
                     self._text(bytes([byte]))

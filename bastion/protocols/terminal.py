@@ -232,7 +232,7 @@ class TerminalCodec:
     def _unsure(self, shown: Shown, typed: str | None) -> Line:
         """Return a line of which screen and keys give no one account."""
         doubts = list(shown.doubts)
-        echo = self._watcher.echoed or typed == "" or shown.text not in (None, "")
+        echo = self._watcher.echoes(shown, typed)
         if shown.text is None and typed is None:
             doubts.append(UNSEEN)
         elif typed is None and not self._watcher.editor:
@@ -253,18 +253,8 @@ class TerminalCodec:
         if self._stop is Stop.ODD:
             doubts = (*doubts, ODD_KEY)
         interrupted, self._keys.interrupted = self._keys.interrupted, False
-        return Line(
-            raw or self._held,
-            place,
-            shown.text,
-            typed,
-            shown.others,
-            shown.prompt,
-            doubts,
-            echo,
-            interrupted,
-            watcher.at_known_prompt,
-        )
+        reading = (shown.text, typed, shown.others, shown.prompt, doubts)
+        return Line(raw or self._held, place, *reading, echo, interrupted, watcher.at_known_prompt)
 
     def _ask(self, line: Line) -> list[Event]:
         self._line, self._phase = line, _Phase.ASKED

@@ -25,6 +25,8 @@ _BASH_SEARCH = re.compile(r"\((?:failed )?(?:reverse-)?i-search\)`(.*?)': (.*)",
 _ZSH_ROW = re.compile(r"(?:failing )?(?:bck|fwd)-i-search: |execute: |zle-line-init")
 _SEPARATOR = re.compile(r"[$%#>\u276f\u279c]\s+(?=\S)")  # what prompts end in
 
+_TELLING = 3  # characters of typed text on the screen that can't be chance
+
 SCROLLED = "the beginning of the line is not on the screen any more"
 NO_WIDTH = "the line holds characters without a width"
 NO_PROMPT = "it is not known where the prompt ends"
@@ -35,6 +37,7 @@ ODD_KEY = "a key that some shells run lines with, among other things"
 UNSEEN = "neither the screen nor the keys tell"
 KEYS = "keys whose meaning depends on who reads them"
 LONG_PASTE = "a paste too long to be read"
+BELOW = "what stands below the cursor may belong to the line or not"
 
 
 class Rest(Enum):
@@ -90,6 +93,8 @@ class Watcher:
         self._last_prompt = ""
         self._prompt_bytes = b""
         self._right = ""
+        self._right_end = 0
+        self._shown_before = ""
         self._moved = False
         self._guessed = False
         self._prefilled = False
@@ -109,6 +114,13 @@ class Watcher:
     def echoed(self) -> bool:
         """Whether any output came since the first key."""
         return self._shows > 0
+
+    def echoes(self, shown: Shown, typed: str | None) -> bool:
+        """Whether typed text shows, or did before other output came in between."""
+        if self.echoed or typed == "" or shown.text not in (None, ""):
+            return True
+        before = self._shown_before[:_TELLING]
+        return typed is not None and bool(before) and typed.startswith(before)
 
     @property
     def at_known_prompt(self) -> bool:
@@ -133,6 +145,8 @@ class Watcher:
             self.end()
         self._show(data[place:])
         if self._picture is not None and not self.editor and b"\n" in data:
+            if self._mark is not None and self._shows and not self._shown_before:
+                self._shown_before = (self._picture.line_from(self._mark) or [""])[0]
             self.end()  # the terminal driver echoes no line end before Enter
             prompted = True
         return Seen(prompted, ran)
@@ -145,7 +159,9 @@ class Watcher:
         self._prompt_bytes = last_line
         cursor = self._picture.mark
         self._mark, self._prompt = cursor, self._picture.before(cursor)
-        self._right, self._guessed = self._picture.behind(cursor), False
+        behind = self._picture.behind(cursor)
+        self._right, self._right_end = behind.strip(), len(self._prompt) + len(behind)
+        self._guessed = False
         self._moved, self._shows = len(last_line) == TAIL, 0
         late = self.editor and not self._prompt
         if not keys.whole.empty or self._prefilled or late or self._moved:
@@ -160,7 +176,7 @@ class Watcher:
         """A line was given to the shell; `prefills`: by a key that puts another line in."""
         if self._mark is not None and (self.editor or (self.echoed and not self._editor_seen)):
             self._last_prompt = self._prompt
-        self._prefilled = prefills
+        self._prefilled, self._shown_before = prefills, ""
         if self.editor:
             self.released = True
         else:
@@ -209,6 +225,8 @@ class Watcher:
         lines = self._without_right(lines)
         text = "\n".join(lines)
         doubts = [NO_WIDTH] if picture.strange else []
+        if keys.whole.text is None and keys.line.text is None and picture.cursor_line(self._mark) + 1 < len(lines):
+            doubts.append(BELOW)
         if self._guessed and self._prompt != self._last_prompt:
             doubts.append(NO_PROMPT)
         return Shown(text, self._others(picture, lines), self._prompt, tuple(doubts))
@@ -262,8 +280,9 @@ class Watcher:
 
     def _without_right(self, lines: list[str]) -> list[str]:
         """Leave out a prompt at the right margin, and rows in which zsh tells about itself."""
-        if self._right and lines[0].endswith(self._right):
-            lines = [lines[0].removesuffix(self._right).rstrip(), *lines[1:]]
+        right = f" {self._right}" if self._right else ""
+        if right and lines[0].endswith(right) and len(self._prompt) + len(lines[0]) == self._right_end:
+            lines = [lines[0].removesuffix(right).rstrip(), *lines[1:]]
         while len(lines) > 1 and _ZSH_ROW.match(lines[-1]):
             lines = lines[:-1]
         return lines

@@ -9,6 +9,7 @@ import contextlib
 import fcntl
 import os
 import pty
+import select
 import signal
 import struct
 import termios
@@ -66,7 +67,7 @@ class PTYChannel:
             self._become(command, folder, env)
         self.change_terminal_size(*size)
         os.set_blocking(self.fd, False)
-        self._out = b""
+        self._out, self._over = b"", False
         self._loop.add_reader(self.fd, self._read)
 
     @staticmethod
@@ -86,6 +87,7 @@ class PTYChannel:
         except OSError:
             data = b""
         if not data:
+            self._over = True
             self._loop.remove_reader(self.fd)
         elif self._events is None:
             self._backlog.append(data)
@@ -109,6 +111,14 @@ class PTYChannel:
     def change_terminal_size(self, columns: int, rows: int, width: int = 0, height: int = 0) -> None:
         """Resize the pty."""
         fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, width, height))
+
+    @property
+    def busy(self) -> bool:
+        """Whether any of the programs could run on, or output waits to be read."""
+        if self._over:
+            return False
+        waiting = bool(self._out) or bool(select.select([self.fd], [], [], 0)[0])
+        return waiting or any(_state(pid) in "RD" for pid in _family(self.pid))
 
     def is_closing(self) -> bool:
         """It is always open."""
@@ -134,6 +144,23 @@ class PTYChannel:
             os.waitpid(self.pid, 0)
         with contextlib.suppress(OSError):
             os.close(self.fd)
+
+
+def _family(pid: int) -> list[int]:
+    """Return a process and all that it started, as far as they are there."""
+    try:
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
+    except OSError:
+        return []
+    return [pid, *(one for child in children for one in _family(int(child)))]
+
+
+def _state(pid: int) -> str:
+    """Return the letter the kernel gives for what a process does, `X` where it is gone."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()[0]
+    except OSError:
+        return "X"
 
 
 class Typist:
@@ -168,6 +195,7 @@ class Shell:
         self.services = services
         self.folder = folder
         self.lines: list[tuple[Line, Ruled]] = []
+        self.people: asyncio.Task[None] | None = None
 
     @property
     def text(self) -> str:
@@ -193,24 +221,53 @@ class Shell:
             raise AssertionError(f"no {text!r} in {self.client.seen!r}") from None
         self.client.seen = self.client.seen[self.client.seen.index(wanted) + len(wanted) :]
 
-    async def quiet(self, seconds: float = 0.15) -> None:
-        """Wait until nothing has been shown for a while."""
-        while True:
-            before = len(self.client.seen)
-            await asyncio.sleep(seconds)
-            codec = self.relay._pipeline._codec  # type: ignore[attr-defined]  # only a terminal's codec is used here
-            waiting = not codec.drained and b"waiting for approval" not in self.client.seen
-            if len(self.client.seen) == before and not waiting:
-                return
+    async def settled(self) -> None:
+        """Wait until nothing moves: all programs sleep, all they wrote was shown, all input went on or is asked about.
+
+        Programs that sleep for a time of their own choosing count as still.
+        """
+        still = 0
+        async with asyncio.timeout(10):
+            while still < 3:
+                before = len(self.client.seen)
+                await asyncio.sleep(0.004)
+                moved = len(self.client.seen) != before or self.channel.busy
+                still = 0 if moved or not (self.drained or self.asking) else still + 1
+
+    @property
+    def drained(self) -> bool:
+        """Whether all that was typed went on."""
+        codec = self.relay._pipeline._codec  # type: ignore[attr-defined]  # only a terminal's codec is used here
+        return bool(codec.drained)
+
+    @property
+    def asking(self) -> bool:
+        """Whether people are asked about a line, and nobody who is there answers."""
+        return self.relay._gate._pending is not None and self.people is None
 
     def made(self, name: str) -> bool:
         """Return whether a marker exists."""
         return (self.folder / name).exists()
 
-    async def approve(self) -> None:
-        """Say yes to the one open request."""
+    async def decide(self, *, approve: bool) -> None:
+        """Answer the one open request."""
         (row,) = [row for row in self.services.thread.store.approvals.list() if row.state == "pending"]
-        await self.services.approvals.decide(BOB, row.id, approve=True, reason="", lifetime=None, may_approve=True)
+        await self.services.approvals.decide(BOB, row.id, approve=approve, reason="no", lifetime=None, may_approve=True)
+
+    def answer(self, agrees: Callable[[str], bool]) -> None:
+        """Have somebody answer all requests at once, by what they are told of each."""
+
+        async def answering() -> None:
+            while True:
+                await asyncio.sleep(0.004)
+                for row in self.services.thread.store.approvals.list():
+                    if row.state == "pending":
+                        yes = agrees(row.command.decode("utf-8", "replace"))
+                        await self.services.approvals.decide(
+                            BOB, row.id, approve=yes, reason="no", lifetime=None, may_approve=True
+                        )
+
+        self.people = asyncio.create_task(answering())
 
 
 @asynccontextmanager
@@ -223,15 +280,16 @@ async def shell(
     size: tuple[int, int] = (80, 24),
     env: Mapping[str, str] | None = None,
     default: Action = Action.ALLOW,
+    reader: CommandReader | None = None,
 ) -> AsyncIterator[Shell]:
-    """Start a program on a pty in a fresh folder, with a relay in front."""
+    """Start a program on a pty in a fresh folder, with a relay in front; `reader` is shared where it is given."""
     home = folder / "home"
-    home.mkdir(exist_ok=True)
+    home.mkdir(parents=True, exist_ok=True)
     plain = {"PATH": "/usr/bin:/bin", "HOME": str(home), "TERM": "xterm-256color", "LANG": "C.UTF-8", "PS1": "$ "}
     channel = PTYChannel(command, home, size, {**plain, **(env or {})})
     thread = StoreThread(MemoryStore())
     client = Typist()
-    services, relay = _relay(folder, thread, client, channel, gate, rules, size, default)
+    services, relay = _relay(folder, thread, client, channel, gate, rules, size, default, reader or CommandReader())
     made = Shell(relay, client, channel, services, home)
     assert isinstance(relay._lines, LineGate)
     _watch(relay._lines, made.lines)
@@ -241,11 +299,14 @@ async def shell(
         channel.attach(relay)
         yield made
     finally:
+        if made.people is not None:
+            made.people.cancel()
         relay.client_closed()
         channel.close()
-        await services.reader.close()
+        if reader is None:
+            await services.reader.close()
         await services.approvals.close()
-        await asyncio.sleep(0)
+        await services.live.settle(5)
         await thread.close()
 
 
@@ -269,6 +330,7 @@ def _relay(
     rules: Sequence[Rule],
     size: tuple[int, int],
     default: Action,
+    reader: CommandReader,
 ) -> tuple[Services, Relay]:
     clock = Clock()
     audit = AuditLog(thread, "node", clock)
@@ -278,7 +340,7 @@ def _relay(
     services = Services(
         ruling=ruling,
         keys=nothing,
-        reader=CommandReader(),
+        reader=reader,
         approvals=Approvals(thread, audit, clock),
         audit=audit,
         thread=thread,
