@@ -58,6 +58,7 @@ from bastion.sockets import open_sockets
 from bastion.store.opening import open_store
 from bastion.store.thread import StoreThread
 from bastion.supervisor import Supervisor
+from bastion.systemd import ServiceManager
 from bastion.target.dial import Dialer
 from recorder.errors import RecordingError
 from recorder.storage import DiskStorage
@@ -117,20 +118,20 @@ async def serve(path: Path, run_command: RunCommand) -> int:
 
     Raises ConfigError and UnavailableError where it cannot start, with a text for the administrator.
     """
-    seat = take(os.environ)
+    seat, manager = take(os.environ), ServiceManager(os.environ, os.getpid())
     set_up_logging(sys.stderr, worker=seat.number if seat is not None else 0)
     config = load(path, os.environ)
     if seat is not None:
-        return await _work(path, config, run_command, seat)
+        return await _work(path, config, run_command, seat, ServiceManager({}, 0))
     for warning in config.warnings:
         log.warning("%s", warning)
     count = config.server.workers or os.cpu_count() or 1
     if count > 1:
-        return await _supervise(config, count)
-    return await _work(path, config, run_command, Seat())
+        return await _supervise(config, count, manager)
+    return await _work(path, config, run_command, Seat(), manager)
 
 
-async def _supervise(config: Config, count: int) -> int:
+async def _supervise(config: Config, count: int, manager: ServiceManager) -> int:
     """Be the parent of several workers, which do all the work."""
     loop = asyncio.get_running_loop()
     supervisor = Supervisor(config.server.listen, count)
@@ -152,14 +153,15 @@ async def _supervise(config: Config, count: int) -> int:
             return status
         if not ending.asked.is_set():
             _say_listening(config, supervisor.port)
-            await stopped
+            async with manager.serving(longest(config.server)):
+                await stopped
         starting.cancel()
         status = await supervisor.stop(longest(config.server))
     ending.over()
     return status
 
 
-async def _work(path: Path, config: Config, run_command: RunCommand, seat: Seat) -> int:
+async def _work(path: Path, config: Config, run_command: RunCommand, seat: Seat, manager: ServiceManager) -> int:
     """Serve, alone or as one of several."""
     keep_freed_blocks()
     ending = Ending()
@@ -180,7 +182,8 @@ async def _work(path: Path, config: Config, run_command: RunCommand, seat: Seat)
         await report(seat, lambda: Condition(keeper.unready(), metrics.text().decode()), ending.ask)
         if seat.count == 1:
             _say_listening(config, port)
-        await ending.asked.wait()
+        async with manager.serving(longest(config.server)):
+            await ending.asked.wait()
         await drain(services, host, config.server, ending)
         for task in tasks:
             task.cancel()
