@@ -177,7 +177,7 @@ class Relay:
 
     def target_exit(self, status: str, signal: tuple[bool, str, str] | None) -> None:
         """The command on the target ended."""
-        self._exit = (status, signal)
+        self._exit = self._exit if self._finishing else (status, signal)
 
     def target_closed(self, error: Exception | None) -> None:
         """The target's channel is gone."""
