@@ -22,6 +22,11 @@ log = logging.getLogger(__name__)
 
 PERIOD = 2.0  # seconds
 REFRESH_ROUNDS = 1800  # an hour
+AT_START = {
+    "server": ("listen", "host_keys", "metrics", "workers", "grace"),
+    "store": ("database", "recordings"),
+}
+"""What is read when the bastion starts and never again."""
 
 
 class Keeper:
@@ -119,11 +124,21 @@ class Keeper:
                 await record(Event(EventType.CONFIG_RELOAD, data={"accepted": False}))
             return
         await record(Event(EventType.CONFIG_RELOAD, data={"accepted": True}))
-        for warning in ruling.config.warnings:
+        for warning in (*ruling.config.warnings, *_only_at_start(self._services.ruling.config, ruling.config)):
             log.warning("%s", warning)
         self._services.ruling = ruling
         await self._refresh()
         log.info("configuration reloaded")
+
+
+def _only_at_start(old: Config, new: Config) -> list[str]:
+    """Return a line for each key that changed and that a reload does not change."""
+    return [
+        f"{section}.{key}: has changed; that takes a restart"
+        for section, keys in AT_START.items()
+        for key in keys
+        if getattr(getattr(old, section), key) != getattr(getattr(new, section), key)
+    ]
 
 
 def _stamp(path: Path) -> tuple[int, int]:
