@@ -21,7 +21,9 @@ def innocent(told: str) -> bool:
     return "touch" not in told and "$v" not in told
 
 
-async def play_all(stage: Stage, gate: ShellGate, rules: Sequence[Rule]) -> list[Played]:
+async def play_all(
+    stage: Stage, gate: ShellGate, rules: Sequence[Rule], situations: Sequence[Situation] = SITUATIONS
+) -> list[Played]:
     """Play all, a few at once. Under rules, people are asked."""
     turns = asyncio.Semaphore(AT_ONCE)
 
@@ -31,7 +33,7 @@ async def play_all(stage: Stage, gate: ShellGate, rules: Sequence[Rule]) -> list
                 situation, shell, gate=gate, rules=rules, agrees=None if rules is FREE else innocent
             )
 
-    played = await asyncio.gather(*(one(situation, shell) for situation in SITUATIONS for shell in situation.shells))
+    played = await asyncio.gather(*(one(situation, shell) for situation in situations for shell in situation.shells))
     await stage.reader.close()
     return played
 
