@@ -54,6 +54,7 @@ class Ledger:
         self._started = time.monotonic()
         self._opened = False
         self._events = EventBatch(services.audit)
+        self._mask = services.ruling.masks(grant).mask
         key = key_for(self.session_id, now)
         identity = grant.identity
         self._row = SessionRow(
@@ -65,12 +66,17 @@ class Ledger:
             target=grant.target,
             login=grant.login,
             channel=str(request.kind),
-            command=request.command.decode("utf-8", "backslashreplace")[:_COMMAND_SHOWN],
+            command=self._shown(request.command),
             started=now,
             recording=key,
             worker=services.worker,
         )
         self._writer = RecordingWriter(services.recordings.create(key), self._header(now))
+
+    def _shown(self, command: bytes) -> str:
+        """Return a command as it is kept: masked, as output is, and not longer than people read."""
+        masked = self._mask(command[: 2 * _COMMAND_SHOWN])
+        return masked.decode("utf-8", "backslashreplace")[:_COMMAND_SHOWN]
 
     def _header(self, now: datetime) -> Header:
         terminal = self._request.terminal
@@ -115,12 +121,13 @@ class Ledger:
 
     def note(self, kind: EventType, facts: Mapping[str, object]) -> None:
         """Have something written down soon, at the latest before the books are closed. Raises UnavailableError."""
-        self._events.add(self._event(kind, **facts))
+        named = {"command": self._shown(str(facts["command"]).encode())} if "command" in facts else {}
+        self._events.add(self._event(kind, **{**facts, **named}))
 
     def line(self, command: bytes, verdict: Verdict) -> None:
         """Have written down soon what the rules said of a line that was typed. Raises UnavailableError."""
         facts = {"action": str(verdict.action), "rule": verdict.rule, "reason": verdict.reason}
-        self.note(EventType.COMMAND_VERDICT, {"command": command.decode("utf-8", "backslashreplace"), **facts})
+        self.note(EventType.COMMAND_VERDICT, {"command": self._shown(command), **facts})
 
     async def open(self, verdict: Verdict | None) -> None:
         """Write down, once and before anything reaches the target, that the channel opens and what the rules said."""

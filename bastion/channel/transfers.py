@@ -9,7 +9,6 @@ from bastion.inspectors.guards import MASKING
 from bastion.inspectors.mask import Masker, Masking
 from bastion.inspectors.transfer import TransferPipeline
 from bastion.masking.files import is_text
-from bastion.masking.masker import MaskingPolicy
 from bastion.model import TRANSFERS, Action, ChannelKind, Grant, Stream, Verdict
 from bastion.policy.copying import Copy
 from bastion.policy.rules import CommandContext
@@ -109,7 +108,7 @@ def _pipeline(
     if guard and policy.file_masker is not None:
         maskers[Stream.STDOUT] = policy.file_masker()
     masking = Masking(maskers, terminal=False, clear=clear)
-    judge, clean = _judge(ruling, grant, request.kind, default), _cleaner(policy)
+    judge, clean = _judge(ruling, grant, request.kind, default), policy.mask
     return TransferPipeline(codec, masking, judge, clean, question, guard=guard)
 
 
@@ -131,13 +130,3 @@ def _context(ruling: Ruling, grant: Grant, kind: ChannelKind) -> CommandContext:
 
 def _not_granted(missing: frozenset[ChannelKind]) -> Verdict:
     return Verdict(Action.DENY, ROLES, f"{' and '.join(sorted(missing))} is not granted to you here")
-
-
-def _cleaner(policy: MaskingPolicy) -> Callable[[bytes], bytes]:
-    """Return what masks a line of the recording."""
-
-    def clean(line: bytes) -> bytes:
-        masker = policy.masker(interactive=False)
-        return line if masker is None else masker.feed(line) + masker.end()
-
-    return clean

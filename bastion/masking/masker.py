@@ -45,6 +45,11 @@ class MaskingPolicy:
         """
         return None if self.finder is None else StreamMasker(self.finder, self._style, interactive=interactive)
 
+    def mask(self, text: bytes) -> bytes:
+        """Return a whole text with its values replaced."""
+        masker = self.masker(interactive=False)
+        return text if masker is None else masker.feed(text) + masker.end()
+
     @property
     def file_masker(self) -> Callable[[], FileMasker] | None:
         """What makes a masker for one file, which keeps the file's length whatever the style; None as for `masker`."""

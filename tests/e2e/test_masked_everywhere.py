@@ -165,6 +165,14 @@ def test_a_shell(eve: Client, world: World, bastion: Bastion, table: Path) -> No
     assert kept_in_clear(bastion) == []
 
 
+def test_values_in_commands_are_not_kept(eve: Client, world: World, bastion: Bastion, table: Path) -> None:
+    done = eve.jump(f"{world.login}@web-1", f"grep -c {MAILS[3]} {table}; no-such-{IBANS[1]}")
+    assert done.text == "1\n"
+    assert in_clear(done.out + done.err) == []
+    assert "[EMAIL]" in eve.json("sessions", "list")[0]["command"]
+    assert kept_in_clear(bastion) == []
+
+
 @pytest.mark.parametrize("program", ["sftp", "scp", "scp -O", "rsync"])
 def test_downloads(eve: Client, world: World, bastion: Bastion, table: Path, tmp_path: Path, program: str) -> None:
     here, there = tmp_path / "got.csv", f"{world.login}@web-1:{table}"

@@ -33,6 +33,7 @@ from bastion.config.schema import Address, Config, Credential, Rule, StoreConfig
 from bastion.inspectors.mask import Masking
 from bastion.inspectors.pipeline import Pipeline
 from bastion.journal import AuditLog
+from bastion.masking.masker import MaskingPolicies
 from bastion.model import Action, ChannelKind, Grant, ShellGate, Stream, Verdict
 from bastion.policy.rules import RuleSet
 from bastion.protocols.base import Line
@@ -336,7 +337,7 @@ def _relay(
     audit = AuditLog(thread, "node", clock)
     config = Config(folder / "bastion.toml", StoreConfig("", folder), targets={"web-1": WEB}, rules=tuple(rules))
     nothing: Any = None
-    ruling = Ruling(config, Access(config), RuleSet(rules), nothing, nothing)
+    ruling = Ruling(config, Access(config), RuleSet(rules), MaskingPolicies(config), nothing)
     services = Services(
         ruling=ruling,
         keys=nothing,

@@ -25,6 +25,7 @@ from bastion.errors import TargetUnreachable, UnavailableError
 from bastion.inspectors.mask import Masking
 from bastion.inspectors.pipeline import Pipeline
 from bastion.journal import AuditLog
+from bastion.masking.masker import MaskingPolicies
 from bastion.model import Action, ChannelKind, Grant, Stream
 from bastion.policy.rules import RuleSet
 from bastion.protocols.exec import ExecCodec
@@ -125,7 +126,7 @@ class Bench:
         config = Config(folder / "bastion.toml", StoreConfig("", folder), targets={"web-1": WEB})
         nothing: Any = None
         self.services = Services(
-            ruling=Ruling(config, Access(config), RuleSet(RULES), nothing, nothing),
+            ruling=Ruling(config, Access(config), RuleSet(RULES), MaskingPolicies(config), nothing),
             keys=nothing,
             reader=CommandReader(),
             approvals=Approvals(thread, audit, self.clock),
