@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 else:
     _Base = _Channel = object
 
+WAITING_HIGH, WAITING_LOW = 512 * 1024, 128 * 1024  # bytes that may wait in a channel
+
 _LENGTH = 4  # bytes of a packet's length, which is authenticated and not encrypted
 _TAG = 16
 _BLOCK = 16
@@ -165,6 +167,12 @@ class BulkPackets(_Base):
 
 class BulkChannel(_Channel):
     """Mixed in before any of asyncssh's channels. `congested` of its connection says whether channels are to wait."""
+
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        """Say how much may wait before the session is told to pause, and how little before it may go on."""
+        if high is None and low is None:  # asyncssh's own are less than comes in one read, and so stop after each
+            high, low = WAITING_HIGH, WAITING_LOW
+        super().set_write_buffer_limits(high, low)
 
     def write(self, data: bytes, datatype: int | None = None) -> None:
         """Send data: directly as long as nothing waits and the peer's window allows, the rest asyncssh's way."""

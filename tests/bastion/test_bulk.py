@@ -282,3 +282,29 @@ def test_what_is_written_goes_out_in_order_within_window_and_packet_size(
     channel.granted(more)
     assert b"".join(connection.sent) == whole[: window + more]
     assert all(len(piece) <= packet for piece in connection.sent)
+
+
+class Pauses:
+    """A session that notes when it is to pause."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    def pause_writing(self) -> None:
+        self.told.append("pause")
+
+    def resume_writing(self) -> None:
+        self.told.append("resume")
+
+
+def test_one_read_may_wait_without_a_pause_and_several_may_not() -> None:
+    channel, session = Written(Window(1 << 30), 0, 32768), Pauses()
+    raw: Any = channel
+    raw._session = session
+    channel.set_write_buffer_limits()
+    channel.write(b"x" * 256 * 1024)
+    assert session.told == []
+    channel.write(b"x" * 512 * 1024)
+    assert session.told == ["pause"]
+    channel.granted(700 * 1024)
+    assert session.told == ["pause", "resume"]
