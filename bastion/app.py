@@ -283,6 +283,7 @@ def _control(services: Services, orders: Orders) -> ControlServices:
         config=lambda: services.ruling.config,
         access=lambda: services.ruling.access,
         judge=judge,
+        understand=services.reader.understand,
         approvals=services.approvals,
         audit=services.audit,
         thread=services.thread,

@@ -5,7 +5,7 @@ list: when the selected request goes away, nothing is selected. And `a` works on
 sight: for one that doesn't fit below the list it opens the details first.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
@@ -15,6 +15,7 @@ from rich.text import Text
 
 from bastion.control.terminal import Terminal
 from bastion.model import Kind
+from bastion.policy.understanding import Understanding
 from bastion.store.base import ApprovalRow
 from cli.approvals import summary
 from cli.console import as_text, length, render, safe, window
@@ -61,6 +62,7 @@ class Screen:
         self._behind = Mode.LIST  # what is seen while a reason is typed
         self._name = name
         self._rows: tuple[ApprovalRow, ...] = ()
+        self._understood: Mapping[str, Understanding | None] = {}
         self._selected = ""
         self._reason = ""
         self._scroll = 0
@@ -71,8 +73,9 @@ class Screen:
         """The selected request, if it is still there."""
         return next((row for row in self._rows if row.id == self._selected), None)
 
-    def update(self, rows: Sequence[ApprovalRow]) -> bool:
-        """Take the pending requests, oldest first; returns whether there are new ones."""
+    def update(self, rows: Sequence[ApprovalRow], understood: Mapping[str, Understanding | None] | None = None) -> bool:
+        """Take the pending requests, oldest first, and what each would run; returns whether there are new ones."""
+        self._understood = understood or {}
         known = {row.id for row in self._rows}
         was_empty, self._rows = not self._rows, tuple(rows)
         if was_empty and rows:
@@ -180,7 +183,7 @@ class Screen:
 
     def _list(self, columns: int, room: int, now: datetime) -> list[Text]:
         row = self.selected
-        details = _wrapped(row, columns, now) if row is not None else []
+        details = _wrapped(row, columns, now, self._understood.get(row.id)) if row is not None else []
         spare = max(0, room - min(len(self._rows), max(1, room // 2)) - 1)
         pane = details[: min(max(_DETAIL_LINES, len(_command(row, columns))), spare)] if row else []
         # the command comes first in the details: all of it must be in sight before `a` works from here
@@ -207,7 +210,7 @@ class Screen:
 
     def _details(self, columns: int, room: int, now: datetime) -> list[Text]:
         row = self.selected
-        lines = _wrapped(row, columns, now) if row is not None else []
+        lines = _wrapped(row, columns, now, self._understood.get(row.id)) if row is not None else []
         self._scroll = min(self._scroll, max(0, len(lines) - room))
         more = len(lines) - room - self._scroll
         shown = lines[self._scroll : self._scroll + room]
@@ -241,10 +244,10 @@ def _command(row: ApprovalRow | None, columns: int) -> list[Text]:
     return _wrap("", safe(as_text(row.command)), columns) if row is not None else []
 
 
-def _wrapped(row: ApprovalRow, columns: int, now: datetime) -> list[Text]:
+def _wrapped(row: ApprovalRow, columns: int, now: datetime, understood: Understanding | None) -> list[Text]:
     """Return the details of a request, cut into lines; the command comes first, alone."""
     lines = _command(row, columns)
-    for name, value in summary(row, now):
+    for name, value in summary(row, now, understood):
         if name != "command":
             lines += _wrap(f"{name}: ", safe(value), columns)
     return lines

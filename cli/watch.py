@@ -5,13 +5,14 @@ is only ever touched in one place.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 from bastion.control import approvals
 from bastion.control.terminal import Terminal
 from bastion.errors import BastionError
 from bastion.model import rfc3339
+from bastion.policy.understanding import Understanding
 from bastion.store.base import ApprovalRow, ApprovalState
 from cli.approvals import as_json as approval_json
 from cli.command import ServerContext
@@ -66,7 +67,7 @@ async def _show(context: ServerContext) -> None:
     async with _full_screen(terminal), _messages(*sources) as messages:
         frame = ""
         while (message := await messages.get()) is not _GONE:
-            if message is _CHANGED and screen.update(await _pending(context)):
+            if message is _CHANGED and screen.update(*await _pending(context)):
                 terminal.write(b"\a")
             if isinstance(message, str) and await _press(context, screen, message):
                 return
@@ -85,15 +86,17 @@ async def _press(context: ServerContext, screen: Screen, key: str) -> bool:
             return True
         case Decide() as wish:
             screen.status = await _decide(context, wish)
-            screen.update(await _pending(context))
+            screen.update(*await _pending(context))
         case None:
             pass
     return False
 
 
-async def _pending(context: ServerContext) -> Sequence[ApprovalRow]:
+async def _pending(context: ServerContext) -> tuple[Sequence[ApprovalRow], Mapping[str, Understanding | None]]:
+    """Return what is pending, and what each request would run; texts that were read before cost nothing."""
     rows = await approvals.find(context.control, states=(ApprovalState.PENDING,), limit=_LIMIT)
-    return [row for row in reversed(rows) if row.expires > context.control.now]
+    pending = [row for row in reversed(rows) if row.expires > context.control.now]
+    return pending, {row.id: await approvals.explain(context.control, row) for row in pending}
 
 
 async def _decide(context: ServerContext, wish: Decide) -> str:

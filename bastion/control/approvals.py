@@ -12,6 +12,7 @@ from bastion.control.services import Control
 from bastion.errors import AccessDenied
 from bastion.inspectors.messages import visible
 from bastion.model import Action, ChannelKind, ControlRight
+from bastion.policy.understanding import Understanding
 from bastion.store.base import ApprovalRow, ApprovalScope, ApprovalState
 
 
@@ -27,6 +28,13 @@ async def get(control: Control, approval_id: str) -> ApprovalRow:
     return await control.services.approvals.get(
         approval_id, control.identity, may_approve=control.may(ControlRight.APPROVE)
     )
+
+
+async def explain(control: Control, row: ApprovalRow) -> Understanding | None:
+    """Return what the command of an approval would run; None where it is about no command, but a file or a forward."""
+    if row.channel not in {ChannelKind.EXEC, ChannelKind.SHELL}:
+        return None
+    return await control.services.understand(row.command)
 
 
 async def decide(

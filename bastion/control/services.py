@@ -16,6 +16,7 @@ from bastion.control.live import LiveSessions
 from bastion.errors import AccessDenied
 from bastion.journal import AuditLog
 from bastion.model import ControlRight, Grant, Identity, Verdict
+from bastion.policy.understanding import Understanding
 from bastion.store.base import Store
 from bastion.store.thread import StoreThread
 from recorder.storage import RecordingStorage
@@ -29,12 +30,14 @@ class ControlServices:
     """What the control plane works with, the same for all callers.
 
     `config` and `access` return what is in force now. `host_ca` is the public key line of the CA that certifies
-    host keys, `port` the TCP port that clients reach. `judge` says what the rules say of a command under a grant.
+    host keys, `port` the TCP port that clients reach. `judge` says what the rules say of a command under a grant,
+    `understand` what a command would run.
     """
 
     config: Callable[[], Config]
     access: Callable[[], Access]
     judge: Callable[[Grant, bytes], Awaitable[Verdict]]
+    understand: Callable[[bytes], Awaitable[Understanding]]
     approvals: Approvals
     audit: AuditLog
     thread: StoreThread

@@ -8,7 +8,7 @@ from bastion.control import approvals
 from bastion.model import rfc3339
 from bastion.store.base import ApprovalRow, ApprovalScope, ApprovalState
 from cli.approvals import as_json as approval_json
-from cli.approvals import summary
+from cli.approvals import explained, summary
 from cli.command import Duration, Group, ServerContext, json_option, limit_option
 from cli.console import Column, as_text, length
 from cli.watch import watch_approvals
@@ -57,12 +57,13 @@ async def watch(context: ServerContext, as_json: bool) -> None:
 @json_option
 @click.pass_obj
 async def show(context: ServerContext, approval_id: str, as_json: bool) -> None:
-    """Show one approval: the exact command, who asked, who may decide and who did."""
+    """Show one approval: the exact command, what it would run, who asked, who may decide and who did."""
     row = await approvals.get(context.control, approval_id)
+    understood = await approvals.explain(context.control, row)
     if as_json:
-        context.console.json(approval_json(row))
+        context.console.json({**approval_json(row), **explained(understood)})
     else:
-        context.console.fields(summary(row, context.control.now))
+        context.console.fields(summary(row, context.control.now, understood))
 
 
 @command.command("request", example='bastion approvals request web-1 -- "systemctl restart shop"')

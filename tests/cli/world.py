@@ -15,6 +15,7 @@ from bastion.config.schema import Address, Config, Credential, Role, Selector, S
 from bastion.control.services import Control, ControlServices
 from bastion.journal import AuditLog
 from bastion.model import Action, ChannelKind, ControlRight, Grant, Identity, Kind, Verdict
+from bastion.policy.understanding import Command, Understanding, literal
 from bastion.store.base import ApprovalRow, CertificateRow, SessionRow
 from bastion.store.memory import MemoryStore
 from bastion.store.thread import StoreThread
@@ -153,6 +154,7 @@ class World:
             config=lambda: CONFIG,
             access=lambda: Access(CONFIG),
             judge=self.judge,
+            understand=self.understand,
             approvals=self.approvals,
             audit=self.audit,
             thread=self.thread,
@@ -162,6 +164,11 @@ class World:
             port=2222,
             clock=lambda: self.now,
         )
+
+    async def understand(self, command: bytes) -> Understanding:
+        """Say that a command runs its words."""
+        text = command.decode("utf-8", "replace")
+        return Understanding(text, (Command(tuple(literal(word) for word in text.split())),))
 
     async def judge(self, grant: Grant, command: bytes) -> Verdict:
         """What the rules of this world say: by the command's first letter."""
