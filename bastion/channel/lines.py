@@ -9,7 +9,7 @@ from typing import Protocol
 
 from bastion.channel.requests import ChannelRequest
 from bastion.channel.services import Services
-from bastion.inspectors.lines import NOT_SHOWN, Lines, Plan, Reading, definitions, with_doubts
+from bastion.inspectors.lines import NOT_SHOWN, Lines, Plan, Reading, definitions, short_forms, with_doubts
 from bastion.model import Action, Grant, ShellGate, Verdict
 from bastion.policy.rules import BY_DEFAULT, CommandContext
 from bastion.policy.understanding import Understanding
@@ -74,7 +74,7 @@ class LineGate:
         for reading in plan.readings:
             understanding, more = await self._understand(reading)
             verdicts.append((self._verdict(reading, understanding, plan, more=more), reading.text))
-            for text in definitions(understanding):
+            for text in [*definitions(understanding), *(short_forms(reading.text) if more and self._strict else ())]:
                 defined = await self._reader.understand(text.encode(), cwd=())
                 verdicts.append((self._verdict(Reading(text, firm=False), defined, plan), text))
             if first is None:

@@ -21,6 +21,11 @@ HISTORY = "history expansion: what will run is not on the line"
 NOT_SHOWN = "not shown"
 
 _HISTORY = re.compile(r"(?:^|[^\\\[$({])!(?![\s=(\"]|$)|^\^")
+_COMMENT = re.compile(r"(^|[\s;&|(])#")
+_WORD = re.compile(r"[^\s;&|(){}]+")
+_WORDS_MAX = 32
+# How clients of databases begin what is for a shell: .shell, \\! and \\o |, system
+_ESCAPE = re.compile(r"^\s*\.\w+|\\!|\\\w+|^\s*(?:system|pager|source)\b", re.IGNORECASE)
 _SINGLE_QUOTED = re.compile(r"'[^']*'")
 _UNFINISHED = re.compile(
     r"reached EOF|unclosed here-document|must be followed by (?:an? )?(?:statement|`do`|`then`|expression|word|pattern)"
@@ -39,10 +44,14 @@ _SCREENS = frozenset({"tmux", "screen", "byobu", "zellij", "dtach", "script"})
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A text that a line may stand for. `firm`: what can't be understood of it counts too, not only what is flagged."""
+    """A text that a line may stand for. `firm`: what can't be understood of it counts too, not only what is flagged.
+
+    `escape`: a program that is no shell gives it to one.
+    """
 
     text: str
     firm: bool = True
+    escape: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,12 +116,14 @@ class Lines:
         data = self._editor_seen and line.place is Place.PROGRAM and not self._strict
         readings = [Reading(self._expanded(text), firm=not (self._foreign or data)) for text in texts]
         readings = [*self._begun_with(readings, line), *(Reading(text, firm=False) for text in self._others(line))]
+        readings += self._uncommented(readings)
+        readings += [Reading(part, firm=False, escape=True) for text in texts for part in self._escapes(text)]
         shown = " | ".join(reading.text for reading in readings[: len(texts)]) or " | ".join(line.others) or "?"
         return Plan(_distinct(readings), tuple(doubts), shown if line.echo else NOT_SHOWN)
 
     def understood(self, reading: Reading) -> Understanding | None:
         """Return the understanding of a text that no shell reads, None where a shell does."""
-        if not self.database:
+        if not self.database or reading.escape:
             return None
         text = f"{self._statement}\n{reading.text}".strip()
         command = Command((literal(self._program),), sql=(SQLText(self.database, text),))
@@ -160,6 +171,20 @@ class Lines:
 
     def _others(self, line: Line) -> tuple[str, ...]:
         return line.others if self._strict or (line.screen is None and line.typed is None) else ()
+
+    def _escapes(self, text: str) -> list[str]:
+        """Return what a database's client may give to a shell."""
+        if not self.database:
+            return []
+        rests = [text[found.end() :] for found in _ESCAPE.finditer(text)]
+        return [part.strip() for rest in rests for part in (rest, *re.split(r"[|`]", rest)) if part.strip()]
+
+    def _uncommented(self, readings: list[Reading]) -> list[Reading]:
+        """Return the readings as zsh has them, which knows no comments in typed lines unless it is told to."""
+        if not self._strict:
+            return []
+        changed = [(_COMMENT.sub(r"\1\\#", reading.text), reading) for reading in readings]
+        return [Reading(text, reading.firm) for text, reading in changed if text != reading.text]
 
     def _begun_with(self, readings: list[Reading], line: Line) -> list[Reading]:
         """Put the lines before in front, where a command is not complete; and leave them out where that is unsure."""
@@ -226,11 +251,18 @@ def definitions(understanding: Understanding) -> list[str]:
     return [f"{understanding.text}\n{name}" for name in dict.fromkeys(names)]
 
 
+def short_forms(text: str) -> list[str]:
+    """Return what a shell with short forms (`if true { x }`, `for i in a; x`) may run at once of such a line."""
+    last = text.rpartition("\n")[2]
+    return [last[found.start() :] for found in _WORD.finditer(last)][1 : _WORDS_MAX + 1]
+
+
 def _expands_history(text: str) -> bool:
     return bool(_HISTORY.search(_SINGLE_QUOTED.sub("", text)))
 
 
 def _distinct(readings: Sequence[Reading]) -> tuple[Reading, ...]:
     """Return each text once, firm where any of its readings is."""
-    firm = {reading.text for reading in readings if reading.firm}
-    return tuple(Reading(text, text in firm) for text in dict.fromkeys(reading.text for reading in readings))
+    firm = {(reading.text, reading.escape) for reading in readings if reading.firm}
+    kinds = dict.fromkeys((reading.text, reading.escape) for reading in readings)
+    return tuple(Reading(text, (text, escape) in firm, escape) for text, escape in kinds)

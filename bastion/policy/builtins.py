@@ -175,7 +175,7 @@ def _trap(run: Context, call: Call) -> None:
 
 def _rebinding(run: Context, call: Call) -> None:
     flags = [word.text or "" for word in call.arguments]
-    if call.name == "hash" and not any(flag.startswith("-") and "p" in flag for flag in flags):
+    if call.name == "hash" and not any((flag.startswith("-") and "p" in flag) or "=" in flag for flag in flags):
         return
     if call.name == "enable" and not any(flag.startswith("-") for flag in flags):
         return
@@ -202,13 +202,14 @@ def _quiet(run: Context, call: Call) -> None:
 
 
 # zsh's own: keys, widgets, hooks, modules and functions from files
-_ZSH = ("bindkey", "zle", "autoload", "zmodload", "functions", "sched", "add-zsh-hook", "add-zle-hook-widget")
+_ZSH = ("bindkey", "zle", "autoload", "zmodload", "functions", "sched", "add-zsh-hook", "add-zle-hook-widget",
+        "emulate", "compctl", "repeat")  # fmt: skip
 _SHELL: dict[str, Handler] = {
     **variable_builtins.HANDLERS,
     "cd": _cd, "chdir": _cd, "pushd": _pushd, "popd": _pushd, "eval": _eval, ".": _source, "source": _source,
     "exec": _exec, "command": _command, "builtin": _builtin, "exit": _exit, "logout": _exit, "return": _return,
     "break": _jump, "continue": _jump, "alias": _alias, "trap": _trap, "hash": _rebinding, "enable": _rebinding,
-    "complete": _complete, "compgen": _complete, "fc": _fc, "bind": _fc, "ulimit": _quiet, "umask": _quiet,
+    "complete": _complete, "compgen": _complete, "fc": _fc, "r": _fc, "bind": _fc, "ulimit": _quiet, "umask": _quiet,
     "wait": _quiet, "disown": _quiet, "unalias": _quiet,
     **dict.fromkeys(_ZSH, _rebinding),
 }  # fmt: skip

@@ -2,7 +2,8 @@
 
 Escape sequences and characters may be cut anywhere; nothing is held back here to complete one. Every byte that some
 shell may take as "run this" is a stop, also where most would not: Enter (CR, LF, keypad), Ctrl-O, Ctrl-D on a line of
-the terminal driver's, bash's Ctrl-X Ctrl-E and Ctrl-X e, Alt-#, zsh's Alt-A and Alt-Z, vi mode's v and # after ESC.
+the terminal driver's, bash's Ctrl-X Ctrl-E and Ctrl-X e, Alt-#, zsh's Alt-A and Alt-Z, vi mode's v, # and @ after ESC,
+and keys that expand the line, Tab among them in zsh, where that may run a substitution.
 Keys bound otherwise by a user's own start-up files can't be known here.
 """
 
@@ -26,7 +27,11 @@ _ENDS = b"\r\n\x0f"
 _LITERAL_STOPS = _ENDS + b"\x04"
 # Behind ESC: zsh's accept-and-hold (a A) and execute-last-named-cmd (z), bash's insert-comment; CR and its like
 _META_STOPS = _ENDS + b"aAz#"
-_VI_STOPS = b"v#"
+_VI_STOPS = b"v#@"
+# Keys that have a shell run part of the line, or a command of its own: zsh's which-command and run-help, bash's
+# shell-expand-line behind ESC; bash's and zsh's expansions, and reading the init file again, behind Ctrl-X
+_META_RUNS = b"?hH\x05"
+_PREFIX_RUNS = b"\x12*gG?"
 _QUIET_CSI = frozenset({b"I", b"O"})  # focus in, focus out
 # Enter in the protocols that report keys by number: kitty's CSI u, xterm's modifyOtherKeys
 _ENTER_CSI = re.compile(rb"(?:13|10|57414)(?:[;:][0-9;:]*)?u|27;[0-9]+;(?:13|10)~")
@@ -55,12 +60,14 @@ class Setting:
     """What the output tells about the other side.
 
     `editor`: a line editor is active. `wary`: stop at keys that only some set-ups run lines with. `whole_pastes`: stop
-    at the beginning of a paste, whose line ends otherwise stop only where no editor is active.
+    at the beginning of a paste, whose line ends otherwise stop only where no editor is active. `substitutes`: the line
+    may hold what runs when it is expanded.
     """
 
     editor: bool
     wary: bool
     whole_pastes: bool
+    substitutes: bool = False
 
 
 class Keys:
@@ -143,10 +150,18 @@ class Keys:
             (state is _State.SS3 and byte == ord("M"))
             or (state is _State.PREFIX and byte in b"\x05e")
             or (state is _State.ESCAPE and byte in _META_STOPS)
-            or (state is _State.ESCAPE and setting.wary and byte in _VI_STOPS)
+            or (setting.wary and self._may_run(byte, setting))
             or (byte == 0x04 and not setting.editor and not self.whole.empty)
         )
         return Stop.ODD if odd else None
+
+    def _may_run(self, byte: int, setting: Setting) -> bool:
+        """Whether a key has some shells run something, if not the line."""
+        if self._state is _State.ESCAPE:
+            return byte in _VI_STOPS or byte in _META_RUNS
+        if self._state is _State.PREFIX:
+            return byte in _PREFIX_RUNS
+        return self._state is _State.GROUND and byte == 0x09 and setting.substitutes
 
     def _text(self, data: bytes) -> None:
         if self._state is _State.GROUND and self._vi:

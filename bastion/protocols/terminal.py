@@ -171,7 +171,8 @@ class TerminalCodec:
             watcher = self._watcher
             if not watcher.editing:
                 watcher.begin(self._keys)
-            setting = Setting(watcher.editor, self._wary, whole_pastes=self._wary or not watcher.editor)
+            whole = self._wary or not watcher.editor
+            setting = Setting(watcher.editor, self._wary, whole, self._substitutes())
             count, stop = self._keys.take(bytes(self._queue), setting)
             if count:
                 events.append(Data(Stream.STDIN, bytes(self._queue[:count])))
@@ -182,6 +183,14 @@ class TerminalCodec:
             elif stop is not None:
                 events += self._hold(stop)
         return events
+
+    def _substitutes(self) -> bool:
+        """Whether a Tab may run a part of the line, as zsh expands it."""
+        if not self._wary or 0x09 not in self._queue or not self._watcher.editor:
+            return False
+        shown, typed = self._watcher.read(self._keys), self._keys.whole.text
+        texts = [shown.text or "", typed or "", *shown.others, self._queue.decode("utf-8", "replace")]
+        return (shown.text is None and typed is None) or any("(" in text or "`" in text for text in texts)
 
     def _hold(self, stop: Stop) -> list[Event]:
         """Hold the byte that may run the line, and with it a burst of further lines."""

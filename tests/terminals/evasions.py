@@ -1,0 +1,131 @@
+"""Ways to have a shell run a flagged command past a reader of screen and keys; under strict none may work unasked.
+
+Each would leave the file `mark`. They are typed as they stand; whoever is asked says no to all that looks odd.
+"""
+
+from tests.terminals.situations import ALL, BASH, DASH, EDITORS, END, PASTE, UP, ZSH, Resize, Situation, case
+
+T = "touch mark"
+
+
+def way(name: str, *steps: str | bytes | Resize, shells: tuple[str, ...] = ALL, **env: str) -> Situation:
+    """Return an evasion."""
+    return case(name, steps, [], "", shells, (80, 24), **env)
+
+
+KEYS = [
+    way("Enter of the keypad", T, "\x1bOM"),
+    way("Enter of kitty", T, "\x1b[13u"),
+    way("Enter of modifyOtherKeys", T, "\x1b[27;1;13~"),
+    way("ESC and Enter", T, "\x1b\r"),
+    way("ESC and LF", T, "\x1b\n"),
+    way("Ctrl-O", T, "\x0f", shells=EDITORS),
+    way("Ctrl-V and Enter", T, "\x16\r", "\r"),
+    way("Ctrl-D in dash", "cat > f\r", T, "\x04", shells=(DASH,)),
+    way("Alt-A", T, "\x1ba", shells=(ZSH,)),
+    way("which-command", "alias which-command=touch\r", "mark", "\x1b?", shells=(ZSH,)),
+    way("run-help", "alias run-help=touch\r", "mark", "\x1bh", shells=(ZSH,)),
+    way("expand-line", f"echo $({T})", "\x1b\x05", shells=(BASH,)),
+    way("expand by Tab", f"echo $({T})", "\t", shells=EDITORS),
+    way("expand by Tab, in one packet", f"echo $({T})\t", shells=EDITORS),
+    way(
+        "expand by Tab, recalled",
+        f"# $({T})\r",
+        f": '$({T})'\r",
+        UP,
+        "\x7f",
+        "\x01\x06\x06\x04",
+        "\x05",
+        "\t",
+        shells=EDITORS,
+    ),
+    way("expand backquotes by Tab", f"echo `{T}`", "\t", shells=EDITORS),
+    way("expand a glob by Tab", f"echo *(e:'{T}':)", "\t", shells=(ZSH,)),
+    way("expand-word", f"echo $({T})", "\x18*", shells=EDITORS),
+    way("list-expand", f"echo $({T})", "\x18g", shells=EDITORS),
+    way("macro of keys", "\x18(", T, "\x01", "\x18)", "\x18e\x0a", shells=(BASH,)),
+    way("edit and execute", T, "\x18\x05", shells=(BASH,), EDITOR="true"),
+    way("edit and execute in vi mode", "set -o vi\r", T, "\x1b", "v", shells=(BASH,), EDITOR="true", VISUAL="true"),
+    way("macro of vi mode", "set -o vi\r", f"alias _a=$'i{T}\\n'\r", "\x1b", "@a", shells=(BASH,)),
+    way("init file read again", f'echo \'"q": "{T}\\n"\' > .inputrc\r', "\x18\x12", "q", shells=(BASH,)),
+    way("bound text", f'bind \'"\\C-g": "{T}\\n"\'\r', "\x07", shells=(BASH,)),
+    way("bound command", f"bind -x '\"\\C-g\": {T}'\r", "\x07", shells=(BASH,)),
+    way("in one packet behind a harmless line", f"echo a\r{T}\r"),
+    way("Ctrl-U, Ctrl-Y", T, "\x15", "echo a\r", "\x19", "\r", shells=EDITORS),
+    way("moved about", "uch mark", "\x01", "to", "\r", shells=EDITORS),
+]
+PASTES = [
+    way("paste with lines", f"{PASTE}echo a\r{T}\r{END}", "\r"),
+    way("paste with its end inside", f"{PASTE}echo a{END}{T}\r{END}", "\r"),
+    way("paste without an end", f"{PASTE}{T}\r", "\r"),
+    way("paste with Ctrl-O", f"{PASTE}{T}\x0f{END}", "\r"),
+    way("paste where nothing asked for one", f"{PASTE}\r{T}\r{END}\r", shells=(DASH,)),
+    way("paste while one is held", "touch held\r", f"{PASTE}{T}\r{END}\r"),
+    way("marks of a paste, faked off", "printf '\\033[?2004l'\r", f"{PASTE}{T}\r{END}", "\r"),
+    way("marks of a paste, faked on", "printf '\\033[?2004h'\r", f"{PASTE}{T}\r{END}", "\r"),
+]
+FAKED = [
+    way("no echo", "stty -echo\r", T, "\r"),
+    way("no echo, a prompt faked", "stty -echo; printf 'Password: '\r", T, "\r"),
+    way("raw", "stty raw\r", T, "\r", "\n"),
+    way("other line end", "stty eol x\r", f"{T}x"),
+    way("second line end", "stty eol2 x\r", f"{T} x"),
+    way("end of file moved", "stty eof x\r", f"{T}x"),
+    way("kill moved", "stty kill x erase y\r", f"{T}yx", "\r"),
+    way("alternate screen", "printf '\\033[?1049h\\033[2;1H'\r", T, "\r"),
+    way("zmodem", "printf '**\\030B00000000000000\\r\\n'\r", T, "\r"),
+    way("concealed", "printf '\\033[8m'\r", T, "\r"),
+    way("other characters", "printf '\\033(0'\r", T, "\r"),
+    way("unfinished sequence", "printf '\\033]0;'\r", T, "\r"),
+    way("unfinished DCS", "printf '\\033P'\r", T, "\r"),
+    way("prompt", "printf '$ '\r", T, "\r"),
+    way("search of bash", 'printf "(reverse-i-search)\\`t\': "\r', T, "\r"),
+    way("cursor on the line", "(sleep 0.1; printf '\\r$ echo harmless   ') &\r", T, "\r"),
+    way("prompt that hides", T, "\r", PS1="$ \x1b[8m"),
+    way("prompt that ends the screen", T, "\r", PS1="$ \x1b[?1049h"),
+    way("resized while held", T, Resize(10), "\r", Resize(0, 0), "\r"),
+    way("Ctrl-C while held, then Enter", T, "\r", "\x03", "\r", "\r"),
+    way("Ctrl-C and the line again", T, "\r", "\x03" + UP + "\r", shells=EDITORS),
+]
+SHELLS = [
+    way("history", f": {T}\r", "!!:1-$\r", shells=EDITORS),
+    way("history with another sign", f": {T}\r", "histchars=@^#\r", "@@:1-$\r", shells=EDITORS),
+    way("quick substitution", f": {T}\r", "^: ^\r", shells=EDITORS),
+    way("fc", f": {T}\r", "fc -s ': '=\r", shells=(BASH,)),
+    way("fc in zsh", f": {T}\r", "r ': '=''\r", shells=(ZSH,)),
+    way("alias", "alias t=touch\r", "t mark\r"),
+    way("alias by array", "BASH_ALIASES[t]=touch\r", "t mark\r", shells=(BASH,)),
+    way("hash by array", "BASH_CMDS[t]=/usr/bin/touch\r", "t mark\r", shells=(BASH,)),
+    way("hash", "hash -p /usr/bin/touch t\r", "t mark\r", shells=(BASH,)),
+    way("hash in zsh", "hash t=/usr/bin/touch\r", "t mark\r", shells=(ZSH,)),
+    way("aliases in zsh", "aliases[t]=touch\r", "t mark\r", shells=(ZSH,)),
+    way("functions in zsh", f"functions[t]='{T}'\r", "t\r", shells=(ZSH,)),
+    way("function", f"t() {{ {T}; }}\r", "t\r"),
+    way("words at completion", f"complete -W '$({T})' foo\r", "foo \t", "\x03", shells=(BASH,)),
+    way("command at completion", f"complete -C '{T};' foo\r", "foo \t", "\x03", shells=(BASH,)),
+    way("words at completion in zsh", f"compctl -s '$({T})' foo\r", "foo \t", "\x03", shells=(ZSH,)),
+    way("prompt that runs", f"PS1='$({T})$ '\r", "\r", shells=(BASH, DASH)),
+    way("prompt that runs in zsh", "setopt promptsubst\r", f"PS1='$({T})$ '\r", "\r", shells=(ZSH,)),
+    way("trace that runs", f"PS4='$({T})'\r", "set -x\r", "echo a\r", shells=(BASH, DASH)),
+    way("trap", f"trap '{T}' EXIT\r", "exit\r"),
+    way("emulate", f"emulate sh -c '{T}'\r", shells=(ZSH,)),
+    way("repeat", f"repeat 1 {T}\r", shells=(ZSH,)),
+    way("short if", f"if true {{ {T} }}\r", shells=(ZSH,)),
+    way("short if with brackets", f"if [[ -n a ]] {T}\r", shells=(ZSH,)),
+    way("short for", "for i in mark; touch $i\r", shells=(ZSH,)),
+    way("short while", f"while [[ ! -e mark ]] {{ {T} }}\r", shells=(ZSH,)),
+    way("no comment", f"# $({T})\r", f"echo a #; {T}\r", shells=(ZSH,)),
+    way("file of lines", f"echo {T} > f\r", ". ./f\r"),
+    way("lines from the terminal", ". /dev/stdin\r", f"{T}\r", "\x04"),
+    way("in the place of the shell", "exec sh\r", f"{T}\r"),
+    way("tmux", "tmux -f /dev/null -L gate-test new\r", f"{T}\r", "exit\r"),
+    way("script", "script -q /dev/null\r", f"{T}\r", "exit\r"),
+    way("vim", "vim -u NONE -n f\r", f":!{T}\r", "\r", ":q!\r"),
+    way("less", "less /etc/hostname\r", f"!{T}\r", "\r", "q"),
+    way("sqlite", "sqlite3\r", f".shell {T}\r", ".quit\r"),
+    way("sqlite's output", "sqlite3\r", f".once |{T}\r", "select 1;\r", ".quit\r"),
+    way("continued", "tou\\\r", "ch mark\r"),
+    way("here-document for a shell", "sh <<E\r", f"{T}\r", "E\r"),
+    way("after a loop that was given up", "for i in 1; do\r", "\x03", f"{T}\r"),
+]
+EVASIONS = [*KEYS, *PASTES, *FAKED, *SHELLS]
