@@ -14,9 +14,8 @@ AT_ONCE = 8
 NESTED = ("exec sh", "tmux -f /dev/null -L gate-test new", "script -q /dev/null", "vim -u NONE -n f", "sqlite3")
 
 
-@pytest.mark.parametrize("entering", [False, True], ids=["asked for each", "let into programs"])
 @pytest.mark.timeout(300)
-async def test_no_evasion_works_under_strict(tmp_path: Path, *, entering: bool) -> None:
+async def test_no_evasion_works_under_strict(tmp_path: Path) -> None:
     stage, turns = Stage(tmp_path), asyncio.Semaphore(AT_ONCE)
 
     async def one(situation: Situation, shell: str) -> Played:
@@ -26,7 +25,7 @@ async def test_no_evasion_works_under_strict(tmp_path: Path, *, entering: bool) 
                 shell,
                 gate=ShellGate.STRICT,
                 rules=GUARDED,
-                agrees=lambda told: entering and told in NESTED,
+                agrees=lambda told: told in NESTED,
             )
 
     ways = [one(situation, shell) for situation in EVASIONS for shell in situation.shells]
