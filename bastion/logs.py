@@ -55,7 +55,9 @@ class _Formatter(logging.Formatter):
 
 class _Plain(_Formatter):
     def format(self, record: logging.LogRecord) -> str:
-        facts = "".join(f" {key}={printable(str(value))}" for key, value in self.facts(record).items())
+        found = {key: str(value) for key, value in self.facts(record).items()}
+        said = record.getMessage()  # which an event's name would only repeat
+        facts = "".join(f" {key}={printable(value)}" for key, value in found.items() if value != said)
         return f"bastion: {record.levelname.lower()}: {self.text(record)}{facts}"
 
 

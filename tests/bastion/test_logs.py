@@ -89,7 +89,9 @@ def test_a_terminal_gets_lines_for_people() -> None:
     set_up_logging(stream := Terminal())
     log.error("disk full", extra={"facts": {"session": "s1"}})
     flush()
-    assert stream.getvalue() == "bastion: error: disk full session=s1\n"
+    follow(Event(EventType.SERVER_STOP, data={"pid": 7}))
+    flush()
+    assert stream.getvalue() == "bastion: error: disk full session=s1\nbastion: info: server.stop pid=7\n"
 
 
 def test_a_reader_that_stands_still_makes_nobody_wait() -> None:
