@@ -5,6 +5,7 @@ import io
 import json
 import logging
 import os
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 from bastion.audit import Event, EventType
 from bastion.following import QUIET, follow
 from bastion.logs import MOST_WAITING, about, set_up_logging
+from tests.lab.process import wait_until
 
 log = logging.getLogger("bastion.test")
 
@@ -96,18 +98,30 @@ def test_a_terminal_gets_lines_for_people() -> None:
 
 def test_a_reader_that_stands_still_makes_nobody_wait() -> None:
     reading, writing = os.pipe()
-    with os.fdopen(writing, "w") as stream:
+    heard = bytearray()
+
+    def hear() -> None:
+        while chunk := reader.read1(65536):
+            heard.extend(chunk)
+
+    with os.fdopen(reading, "rb") as reader, os.fdopen(writing, "w") as stream:
         set_up_logging(stream)
         for number in range(MOST_WAITING + 3000):  # more than the queue and the pipe hold
             log.info("line %d of many, with some words to make it longer", number)
-        with os.fdopen(reading, "rb") as reader:
-            text = b""
-            while b"lines of the log were lost" not in text:
-                text += reader.read1(65536)
-                log.info("goes on")
-            for handler in logging.getLogger().handlers:
-                handler.flush()
-            logging.getLogger().handlers.clear()
+        hearing = threading.Thread(target=hear)
+        hearing.start()
+
+        def goes_on() -> bool:
+            log.info("goes on")
+            return b"goes on" in heard
+
+        wait_until("lines that go on", goes_on)
+        flush()
+        logging.getLogger().handlers.clear()
+        stream.close()
+        hearing.join()
+    assert b"lines of the log were lost" in heard
+    assert b"line 0 of many" in heard
 
 
 @pytest.mark.parametrize("event_type", list(EventType))
