@@ -113,9 +113,9 @@ def read_exactly(connection: socket.socket, size: int) -> bytes:
 
 
 def ask(where: int | Path, data: bytes) -> bytes:
-    """Send bytes, end that direction, and return all that comes back."""
+    """Send bytes, end that direction, and return all that comes back; a peer that is gone already is an end too."""
     with dial(where) as connection:
-        with suppress(ConnectionError):
+        with suppress(OSError):  # a reset is ENOTCONN to shutdown, which is no ConnectionError
             connection.sendall(data)
             connection.shutdown(socket.SHUT_WR)
         return read_all(connection)

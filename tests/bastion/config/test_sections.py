@@ -180,7 +180,10 @@ WRONG = [
     ("[issuers]\ncorp = 'x'", "issuers.corp: must be a table, not text"),
     ("[masking]\ndetectors = ['emails']", 'masking.detectors[0]: "emails" is not known; did you mean "email"?'),
     ("[masking]\ndetectors = 'email'", "masking.detectors: must be a list in brackets, not text"),
-    ("[masking]\nstyle = 'redact'", 'masking.style: "redact" is not known; use one of tag, fixed, partial, pseudonym'),
+    (
+        "[masking]\nstyle = 'redact'",
+        'masking.style: "redact" is not known; use one of tag, fixed, partial, general, pseudonym',
+    ),
     (
         "[masking]\non_error = 'pass'",
         'masking.on_error: must be "close": what cannot be masked is never passed through',
