@@ -86,6 +86,7 @@ class Approvals:
         command: bytes,
         verdict: Verdict,
         connection: str = "",
+        session: str = "",
     ) -> ApprovalRow:
         """Ask for a command, and return the request; one of the same digest and rule that is still live is reused.
 
@@ -119,6 +120,7 @@ class Approvals:
             created=now,
             expires=now + timedelta(seconds=verdict.timeout),
             connection=connection,
+            session=session,
         )
         return await self._change(self._submit, row)
 
@@ -307,7 +309,7 @@ class Approvals:
     def _note(self, event: EventType, row: ApprovalRow, who: str, **more: object) -> None:
         about = {"approval": row.id, "rule": row.rule, "requester": row.requester}
         where = {"target": row.target, "login": row.login, "channel": row.channel}
-        self._audit.write(Event(event, who, data={**about, **where, **more}))
+        self._audit.write(Event(event, who, row.session, {**about, **where, **more}))
 
 
 def visible_to(row: ApprovalRow, identity: Identity, *, may_approve: bool) -> bool:

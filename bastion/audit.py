@@ -67,6 +67,7 @@ class EventType(StrEnum):
     RECORDING_SEARCHED = "recording.searched"
     JOURNAL_READ = "journal.read"
     JOURNAL_VERIFIED = "journal.verified"
+    SESSION_WATCHED = "session.watched"  # while it went on
     SESSION_KILLED = "session.killed"
     FAILURE = "failure"  # something failed closed
 

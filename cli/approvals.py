@@ -26,6 +26,7 @@ def as_json(row: ApprovalRow) -> dict[str, object]:
         "approvers": list(row.approvers),
         "approvals": row.approvals,
         "scope": str(row.scope),
+        "session": row.session,
         "decisions": [
             {
                 "who": decision.who,
@@ -63,6 +64,7 @@ def summary(row: ApprovalRow, now: datetime, understood: Understanding | None) -
         ("approvers", f"{', '.join(row.approvers)} ({row.approvals} needed)"),
         ("asked", moment(row.created)),
         ("expires", moment(row.expires) + left),
+        ("session", row.session or "-"),
     ]
     lines += _understood(understood)
     for decision in row.decisions:

@@ -5,13 +5,13 @@ Everything passes the recorder's sanitiser. Files are read in a thread, so that 
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from bastion.audit import EventType
 from bastion.control import sessions
 from bastion.control.terminal import Terminal
 from cli.command import ServerContext
-from recorder.asciicast import Code
+from recorder.asciicast import Code, Event
 from recorder.export import export
 from recorder.player import Player, Step
 from recorder.reader import Recording
@@ -85,22 +85,22 @@ def _gather(pieces: Iterator[bytes]) -> bytes:
 
 
 async def _print(terminal: Terminal, recording: Recording) -> None:
-    blocks = _blocks(recording)
-    while (block := await asyncio.to_thread(next, blocks, None)) is not None and not terminal.closed.is_set():
+    shown = blocks(recording.events())
+    while (block := await asyncio.to_thread(next, shown, None)) is not None and not terminal.closed.is_set():
         terminal.write(block.encode())
         await terminal.drain()
 
 
-def _blocks(recording: Recording) -> Iterator[str]:
-    """Yield what the recording shows, sanitised, in blocks of about `BLOCK` characters."""
+def blocks(events: Iterable[Event | None]) -> Iterator[str]:
+    """Yield what a recording shows, sanitised, in blocks of about `BLOCK` characters, a short one where None comes."""
     sanitisers = {Code.OUTPUT: Sanitiser(), Code.ERROR: Sanitiser()}
     parts: list[str] = []
     size = 0
-    for event in recording.events():
-        if event.code in sanitisers:
+    for event in events:
+        if event is not None and event.code in sanitisers:
             parts.append(sanitisers[event.code].feed(event.data))
             size += len(parts[-1])
-        if size >= BLOCK:
+        if size >= BLOCK or event is None:
             yield "".join(parts)
             parts, size = [], 0
     yield "".join(parts)

@@ -25,8 +25,8 @@ NAME_MAX = 24  # cells of a person or a place in the list
 HURRY = 60  # seconds before the end, from which the countdown is red
 _DETAIL_LINES = 7  # below the list, where the window has room for them
 _HELP = {
-    "list": "up/down select   a approve   d deny   enter details   q quit",
-    "details": "up/down scroll   a approve   d deny   enter back   q quit",
+    "list": "up/down select   a approve   d deny   w watch   enter details   q quit",
+    "details": "up/down scroll   a approve   d deny   w watch   enter back   q quit",
     "reason": "enter deny   escape cancel",
 }
 
@@ -38,6 +38,13 @@ class Decide:
     approval_id: str
     approve: bool
     reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """The approver wants to see the session in which it was asked."""
+
+    session_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +93,7 @@ class Screen:
             self._selected, self.mode, self._reason = "", Mode.LIST, ""
         return any(row.id not in known for row in rows)
 
-    def press(self, key: str) -> Decide | Quit | None:
+    def press(self, key: str) -> Decide | Watch | Quit | None:
         """Take one key and return what the approver wants done, if anything."""
         if key == "ctrl-c":
             return Quit()
@@ -109,6 +116,10 @@ class Screen:
                 self.status = "this command is long: read it, then press a"
             case "d" if row is not None:
                 self._behind, self.mode, self._reason = self.mode, Mode.REASON, ""
+            case "w" if row is not None and row.session:
+                return Watch(row.session)
+            case "w" if row is not None:
+                self.status = f"{row.id} was asked in no session that could be watched"
             case _:
                 pass
         return None

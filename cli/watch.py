@@ -1,15 +1,8 @@
-"""`bastion approvals watch`: the loop around the screen, and the lines printed where there is no terminal.
+"""`bastion approvals watch`: the loop around the screen, and the lines printed where there is no terminal."""
 
-Keys, changes of approvals and the passing of time come as messages through one short queue, so that the screen itself
-is only ever touched in one place.
-"""
-
-import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
 
 from bastion.control import approvals
-from bastion.control.terminal import Terminal
 from bastion.errors import BastionError
 from bastion.model import rfc3339
 from bastion.policy.understanding import Understanding
@@ -17,15 +10,14 @@ from bastion.store.base import ApprovalRow, ApprovalState
 from cli.approvals import as_json as approval_json
 from cli.command import ServerContext
 from cli.console import as_text
-from cli.keys import KeyReader
-from cli.screen import Decide, Quit, Screen
+from cli.live import look_on
+from cli.messages import GONE, Messages, closed, full_screen, gathered, keys, ticks
+from cli.screen import Decide, Quit, Screen, Watch
+from recorder.errors import RecordingError
 
-TICK = 1.0  # seconds between redraws of the countdown
-ESCAPE = 0.1  # seconds after which an escape alone is a key
 _LIMIT = 500
 
-_CHANGED, _TICK, _GONE = object(), object(), object()
-Messages = asyncio.Queue[object]
+_CHANGED = object()
 
 
 async def watch_approvals(context: ServerContext, *, as_json: bool) -> None:
@@ -39,7 +31,7 @@ async def watch_approvals(context: ServerContext, *, as_json: bool) -> None:
 async def _print(context: ServerContext, *, as_json: bool) -> None:
     """Print what is pending, then a line for each change."""
     seen: dict[str, tuple[ApprovalState, int]] | None = None
-    async with _messages(_changes(context), _closed(context.terminal)) as messages:
+    async with gathered(_changes(context), closed(context.terminal)) as messages:
         while await messages.get() is _CHANGED:
             rows = await approvals.find(context.control, states=(), limit=_LIMIT)
             now = {row.id: (row.state, len(row.decisions)) for row in rows}
@@ -63,13 +55,13 @@ async def _show(context: ServerContext) -> None:
     """Draw the screen until the caller quits."""
     terminal = context.terminal
     screen = Screen(context.control.identity.name)
-    sources = (_changes(context), _closed(terminal), _keys(terminal), _ticks())
-    async with _full_screen(terminal), _messages(*sources) as messages:
+    sources = (_changes(context), closed(terminal), keys(terminal), ticks())
+    async with full_screen(terminal), gathered(*sources) as messages:
         frame = ""
-        while (message := await messages.get()) is not _GONE:
+        while (message := await messages.get()) is not GONE:
             if message is _CHANGED and screen.update(*await _pending(context)):
                 terminal.write(b"\a")
-            if isinstance(message, str) and await _press(context, screen, message):
+            if isinstance(message, str) and await _press(context, screen, message, messages):
                 return
             if messages.empty():  # a burst of keys is drawn once
                 drawn = screen.draw(terminal, context.control.now)
@@ -79,17 +71,30 @@ async def _show(context: ServerContext) -> None:
                     await terminal.drain()
 
 
-async def _press(context: ServerContext, screen: Screen, key: str) -> bool:
+async def _press(context: ServerContext, screen: Screen, key: str, messages: Messages) -> bool:
     """Take a key; returns whether the caller quits."""
     match screen.press(key):
         case Quit():
             return True
+        case Watch(session_id):
+            if not await _watch(context, screen, session_id, messages):
+                return True
+            screen.update(*await _pending(context))
         case Decide() as wish:
             screen.status = await _decide(context, wish)
             screen.update(*await _pending(context))
         case None:
             pass
     return False
+
+
+async def _watch(context: ServerContext, screen: Screen, session_id: str, messages: Messages) -> bool:
+    """Show the session until the approver comes back; False when they went away."""
+    try:
+        return await look_on(context, session_id, messages)
+    except (BastionError, RecordingError) as error:
+        screen.status = str(error)
+        return True
 
 
 async def _pending(context: ServerContext) -> tuple[Sequence[ApprovalRow], Mapping[str, Understanding | None]]:
@@ -115,51 +120,3 @@ async def _decide(context: ServerContext, wish: Decide) -> str:
 async def _changes(context: ServerContext) -> AsyncIterator[object]:
     async for _ in approvals.changes(context.control):
         yield _CHANGED
-
-
-async def _closed(terminal: Terminal) -> AsyncIterator[object]:
-    await terminal.closed.wait()
-    yield _GONE
-
-
-async def _ticks() -> AsyncIterator[object]:
-    while True:
-        await asyncio.sleep(TICK)
-        yield _TICK
-
-
-async def _keys(terminal: Terminal) -> AsyncIterator[object]:
-    keys = KeyReader()
-    while (data := await terminal.read(ESCAPE if keys.waiting else None)) != b"":
-        for key in keys.feed(data) if data else keys.timeout():
-            yield key
-    yield _GONE
-
-
-@asynccontextmanager
-async def _messages(*sources: AsyncIterator[object]) -> AsyncIterator[Messages]:
-    """Run sources of messages side by side, feeding one queue; they are stopped at the end of the block."""
-    messages: Messages = asyncio.Queue(16)
-
-    async def feed(source: AsyncIterator[object]) -> None:
-        async for message in source:
-            await messages.put(message)
-
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(feed(source)) for source in sources]
-        try:
-            yield messages
-        finally:
-            for task in tasks:
-                task.cancel()
-
-
-@asynccontextmanager
-async def _full_screen(terminal: Terminal) -> AsyncIterator[None]:
-    """Use the terminal's alternate screen without a cursor, and leave it as it was."""
-    terminal.write(b"\x1b[?1049h\x1b[?25l\x1b[2J")
-    try:
-        yield
-    finally:
-        terminal.write(b"\x1b[?25h\x1b[?1049l")
-        await terminal.drain()

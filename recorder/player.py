@@ -11,13 +11,13 @@ step draws at most about `STEP_MAX` bytes, and while jumping over much output se
 """
 
 import re
-from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from recorder.asciicast import Code, Event
 from recorder.reader import Recording
 from recorder.sanitise import RESET, Sanitiser
+from recorder.tail import Tail
 from recorder.timing import Clock
 
 STEP_MAX = 256 << 10
@@ -25,13 +25,11 @@ JUMP_MAX = 8 << 20  # bytes read in one step while jumping
 HELD_MAX = 4 << 20  # characters drawn after a jump; what scrolled away before is left out
 SEEK = 5.0
 _EVENT_COST = 64  # what an event counts for besides its bytes, so that empty ones can't keep a step busy
-_BLOCK = 64 << 10
 
 # Leaves the alternate screen and every mode, and the cursor below what was drawn.
 _LEAVE = "\x1b7\x1b[r\x1b8\x1b[?1049l\x1b[?5;45l\x1b[?7;25h\x1b[4;20l\x1b(B\x0f\x1b[m\x1b[ q\r\n"
 _KEYS = re.compile(rb"\x1b[\[O][0-9;]{0,16}[@-~]|\x1b(?![\[O])|[^\x1b]|\x1b.", re.DOTALL)
 _BEGINNING = re.compile(rb"\x1b([\[O][0-9;]{0,16})?\Z")
-_MODE = re.compile(r"\x1b\[\?([0-9;]+)([hl])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +57,7 @@ class Player:
         self._typed = b""
         self._done = False
         self._target: float | None = None
-        self._held = _Held()
+        self._held = Tail(HELD_MAX)
         self._rewind()
 
     def start(self, now: float) -> Step:
@@ -117,7 +115,7 @@ class Player:
         time = min(max(time, 0.0), self._duration)
         if time < self._position(now):
             self._rewind()
-            self._held = _Held(RESET)
+            self._held = Tail(HELD_MAX, RESET)
         self._target = time
         self._clock.jump(time, now)
 
@@ -176,41 +174,13 @@ class Player:
             self._held.add(self._take())
         self._target = None
         self._clock.jump(target, now)
-        held, self._held = self._held, _Held()
+        held, self._held = self._held, Tail(HELD_MAX)
         return held.text()
 
     def _status(self, now: float) -> str:
         state = "paused" if self._clock.paused else "playing"
         times = f"{_minutes(self._position(now))} / {_minutes(self._duration)}"
         return f"{state} {times} at {self._clock.speed:g}x{'' if self._ended else ', cut off'}"
-
-
-class _Held:
-    """What is drawn after a jump: the last `HELD_MAX` characters, and the modes that were set before those."""
-
-    def __init__(self, beginning: str = "") -> None:
-        self._beginning = beginning
-        self._blocks: deque[str] = deque()
-        self._open: list[str] = []  # parts of the block that is being filled
-        self._open_size = 0
-        self._modes: dict[str, str] = {}
-
-    def add(self, text: str) -> None:
-        if not text:
-            return
-        self._open.append(text)
-        self._open_size += len(text)
-        if self._open_size < _BLOCK:
-            return
-        self._blocks.append("".join(self._open))
-        self._open, self._open_size = [], 0
-        while len(self._blocks) > HELD_MAX // _BLOCK:
-            for numbers, final in _MODE.findall(self._blocks.popleft()):
-                self._modes |= dict.fromkeys(numbers.split(";"), final)
-
-    def text(self) -> str:
-        modes = (f"\x1b[?{number}{final}" for number, final in self._modes.items())
-        return "".join([self._beginning, *modes, *self._blocks, *self._open])
 
 
 def _minutes(seconds: float) -> str:

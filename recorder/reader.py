@@ -99,6 +99,30 @@ class Recording:
         if not closed:
             yield Event(last, Code.MARKER, CUT_OFF.encode())
 
+    def follow(self) -> Iterator[Event | None]:
+        """Yield all events of a recording that is being written, as they come, up to the marker that closes it.
+
+        None says that there is nothing more yet: ask again later. Where its writer died, that goes on for ever.
+        """
+        closed = False
+        with self._open() as stream:
+            self._header(stream)
+            begun = b""
+            while not closed:
+                line = begun + stream.readline(LINE_MAX - len(begun))
+                if not line.endswith(b"\n") and len(line) < LINE_MAX:
+                    begun = line
+                    yield None
+                    continue
+                begun = b""
+                try:
+                    event = decode_event(line)
+                except RecordingError:
+                    continue
+                if event is not None:
+                    closed = event.closes
+                    yield event
+
     def digest(self) -> tuple[int, str]:
         """Return the file's size in bytes and SHA-256 in hex, to be compared with its seal."""
         checksum, size = hashlib.sha256(), 0

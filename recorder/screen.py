@@ -6,6 +6,9 @@ stretches, never for the path that relays or records.
 """
 
 import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
 
 import pyte
 
@@ -17,11 +20,40 @@ COLUMNS_MAX = 1000
 ROWS_MAX = 500
 _RUN = 256  # characters that pyte gets at once, so that combining ones can't pile up on a cell
 _CELL_MAX = 16
+_HEX = re.compile("[0-9a-f]{6}")
 _SAVED_MAX = 16
 
 _TOKEN = re.compile(rf"\x1b\[[?0-9;: ]*[@-~]|\x1b(?:[()*+#].|.)|[^\x1b]{{1,{_RUN}}}|\x1b", re.DOTALL)
 _COLOURS = re.compile(r"\x1b\[([0-9;]*:[0-9;:]*)m")
 _ALTERNATE = re.compile(r"\x1b\[\?(?:[0-9]+;)*(?:47|1047|1049)(?:;[0-9]+)*([hl])")
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How characters look. Colours are empty (the terminal's own), a name (`red`, `bright_red`) or `#rrggbb`."""
+
+    color: str = ""
+    background: str = ""
+    bold: bool = False
+    italic: bool = False
+    underline: bool = False
+    reverse: bool = False
+
+
+Line = tuple[tuple[str, Look], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Still:
+    """A screen at one moment: a text and a look for each cell, the second of a wide character being empty.
+
+    Cells at the ends of lines that show nothing are left out. `cursor` is (column, row), None while it is hidden.
+    """
+
+    columns: int
+    rows: int
+    lines: tuple[Line, ...]
+    cursor: tuple[int, int] | None
 
 
 class TerminalScreen:
@@ -78,6 +110,13 @@ class TerminalScreen:
         screen = self._screen
         return min(screen.cursor.x, screen.columns - 1), screen.cursor.y
 
+    def still(self) -> Still:
+        """Return the screen as it is, with its colours."""
+        screen = self._screen
+        shown = [tuple(_cells(screen.buffer[row], screen.columns)) for row in range(screen.lines)]
+        cursor = None if screen.cursor.hidden else self.cursor
+        return Still(screen.columns, screen.lines, tuple(shown), cursor)
+
     @property
     def _screen(self) -> pyte.Screen:
         return self._main if self._alternate is None else self._alternate
@@ -115,6 +154,28 @@ def screen_at(recording: Recording, time: float) -> list[str]:
         elif event.code in {Code.OUTPUT, Code.ERROR}:
             screen.feed(event.data.replace(b"\n", b"\r\n") if returns else event.data)
     return screen.lines()
+
+
+def _cells(line: Mapping[int, pyte.screens.Char], columns: int) -> Iterator[tuple[str, Look]]:
+    """Yield the cells of a line up to the last one that was written to; others look as the terminal does."""
+    for column in range(min(max(line, default=-1) + 1, columns)):
+        cell = line[column]
+        yield cell.data, _look(*cell[1:6], cell.reverse)
+
+
+@lru_cache(maxsize=4096)
+def _look(color: str, background: str, bold: bool, italic: bool, underline: bool, reverse: bool) -> Look:
+    return Look(_color(color), _color(background), bold, italic, underline, reverse)
+
+
+def _color(name: str) -> str:
+    """Return pyte's name of a colour in our way: it says brown for yellow, and misspells one."""
+    if name == "default":
+        return ""
+    if _HEX.fullmatch(name):
+        return f"#{name}"
+    plain = name.replace("bfight", "bright").replace("brown", "yellow")
+    return plain.replace("bright", "bright_")
 
 
 def _shrink(screen: pyte.Screen, rows: int) -> None:

@@ -35,7 +35,7 @@ class Gate:
     """Decides the commands of one channel, with the rules in force when the channel began.
 
     `connection` is the id of the client connection: an approval may be good for it alone. `early` is what the client
-    sends before it is decided, without it nothing of that is read.
+    sends before it is decided, without it nothing of that is read. `session` is the channel's, where it is recorded.
     """
 
     def __init__(
@@ -45,8 +45,10 @@ class Gate:
         request: ChannelRequest,
         connection: str,
         early: EarlyInput | None = None,
+        session: str = "",
     ) -> None:
         self._connection = connection
+        self._session = session
         self._early = early
         self._script = False
         self._subject: bytes | None = None
@@ -142,6 +144,7 @@ class Gate:
             command,
             asked,
             self._connection,
+            self._session,
         )
         if row.state is ApprovalState.APPROVED:
             return await self._use(row)

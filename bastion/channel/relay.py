@@ -78,7 +78,7 @@ class Relay:
         self._pool = pool
         self._client = client
         self._input = EarlyInput(lambda: self._read("target", True))
-        self._gate = Gate(services, grant, request, ledger.connection, self._input)
+        self._gate = Gate(services, grant, request, ledger.connection, self._input, ledger.session_id)
         self._lines = line_judge(services, grant, request)
         self._log = logging.LoggerAdapter(log, {"facts": ledger.facts})
         self._loop = asyncio.get_running_loop()

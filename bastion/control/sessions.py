@@ -46,6 +46,16 @@ async def replay(control: Control, session_id: str, event: EventType, **data: st
     return row, recording
 
 
+async def watch(control: Control, session_id: str) -> tuple[SessionRow, Recording]:
+    """Return a session that goes on with its recording, to be followed, once the journal says so."""
+    row = await get(control, session_id)
+    if row.ended is not None:
+        raise NotFoundError(f"session {row.id} is over; replay it: bastion sessions play {row.id}")
+    recording = open_recording(control, row)
+    await control.record(EventType.SESSION_WATCHED, row.id, user=row.identity, target=row.target)
+    return row, recording
+
+
 def open_recording(control: Control, row: SessionRow) -> Recording:
     """Return the recording of a session; raises NotFoundError where none was made."""
     if not row.recording:

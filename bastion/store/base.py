@@ -104,7 +104,7 @@ class ApprovalRow:
 
     `requester` is the name, `issuer` and `subject` tell people apart. `approvals` is how many different people must
     agree. `expires` is when a pending one lapses, and once approved, when the approval itself lapses. `connection` is
-    the client connection that asked.
+    the client connection that asked, `session` the recorded channel; empty where there was none.
     """
 
     id: str
@@ -127,6 +127,7 @@ class ApprovalRow:
     decisions: tuple[ApprovalDecision, ...] = ()
     scope: ApprovalScope = ApprovalScope.ONCE
     connection: str = ""
+    session: str = ""
 
 
 @dataclass(frozen=True, slots=True)

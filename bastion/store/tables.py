@@ -25,7 +25,7 @@ from sqlalchemy import (
     text,
 )
 
-SCHEMA = "0002"
+SCHEMA = "0003"
 """The schema this code works with: the newest migration. Versions are numbers of four digits, in order."""
 
 metadata = MetaData()
@@ -115,6 +115,7 @@ approvals = Table(
     Column("approvals", Integer, nullable=False),
     Column("scope", String(16), nullable=False),
     Column("connection", String(64), nullable=False),
+    Column("session", String(64), nullable=False, server_default=""),
     Column("created", UTCDateTime, nullable=False),
     Column("expires", UTCDateTime, nullable=False),
     Column("revision", BigInteger, nullable=False),

@@ -7,6 +7,7 @@ from bastion.model import rfc3339
 from bastion.store.base import SessionRow
 from cli.command import Group, ServerContext, json_option, limit_option
 from cli.console import Column, length, moment, size
+from cli.live import watch_session
 from cli.play import export_session, play_session
 from recorder.export import FORMATS
 
@@ -84,6 +85,18 @@ async def play(context: ServerContext, session_id: str, speed: float, idle_limit
     Without a terminal, the whole output is printed at once.
     """
     await play_session(context, session_id, speed=speed, idle_limit=idle_limit)
+
+
+@command.command("watch", example="ssh -t bastion sessions watch ID")
+@click.argument("session_id", metavar="ID")
+@click.pass_obj
+async def watch(context: ServerContext, session_id: str) -> None:
+    """Look on while a session goes on, seeing what its user sees; q ends looking. Nothing can be typed into it.
+
+    A session larger than your terminal is shown in part, where its cursor is. Without a terminal, output is printed as
+    it comes, up to the session's end.
+    """
+    await watch_session(context, session_id)
 
 
 @command.command("export", example="bastion sessions export ID --format cast > session.cast")

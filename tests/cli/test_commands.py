@@ -20,7 +20,8 @@ def test_the_commands_of_the_contract_are_there() -> None:
     assert {
         "login", "whoami", "targets", "ssh-config", "init", "serve", "check", "db upgrade",
         "approvals list", "approvals watch", "approvals show", "approvals approve", "approvals deny",
-        "sessions list", "sessions show", "sessions play", "sessions export", "sessions search", "sessions kill",
+        "sessions list", "sessions show", "sessions play", "sessions watch", "sessions export", "sessions search",
+        "sessions kill",
         "policy explain",
         "audit log", "audit verify", "certs list", "certs revoke",
     } <= set(IDS)  # fmt: skip

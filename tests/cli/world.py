@@ -144,6 +144,7 @@ class World:
 
     def __init__(self, folder: Path) -> None:
         self.now = NOW
+        self.config = CONFIG
         self.store = MemoryStore()
         self.thread = StoreThread(self.store)
         self.audit = AuditLog(self.thread, "node-1", lambda: self.now)
@@ -151,8 +152,8 @@ class World:
         self.live = FakeLive()
         self.recordings = DiskStorage(folder)
         self.services = ControlServices(
-            config=lambda: CONFIG,
-            access=lambda: Access(CONFIG),
+            config=lambda: self.config,
+            access=lambda: Access(self.config),
             judge=self.judge,
             understand=self.understand,
             approvals=self.approvals,
@@ -188,10 +189,14 @@ class World:
         return Ran(status, terminal.out, terminal.err)
 
     async def ask(
-        self, who: Identity = BOB, command: bytes = b"systemctl stop nginx", verdict: Verdict = NEEDS_APPROVAL
+        self,
+        who: Identity = BOB,
+        command: bytes = b"systemctl stop nginx",
+        verdict: Verdict = NEEDS_APPROVAL,
+        session: str = "",
     ) -> ApprovalRow:
         """Submit a request for approval."""
-        return await self.approvals.submit(who, "web-1", "deploy", "exec", command, verdict)
+        return await self.approvals.submit(who, "web-1", "deploy", "exec", command, verdict, "c1", session)
 
     def events(self) -> Sequence[tuple[str, str]]:
         """Return (type, identity) of the journal's entries."""

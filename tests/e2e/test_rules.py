@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import Reach
+from tests.e2e.conftest import PROMPT, Reach, open_shell
 from tests.lab.bastion import World, run_bastion
 from tests.lab.client import Client, Done, Running
 
@@ -242,6 +242,32 @@ def test_watch_on_a_terminal(agent: Client, bob: Client, world: World, deployed:
     screen.send("q")
     screen.wait()
     assert runs(deployed, release) == 1
+
+
+def test_looking_on_before_approving(alice: Client, bob: Client, world: World, release: str) -> None:
+    """From the list, `w` shows what the person who asks sees, masked; `q` leads back to the list."""
+    shell = open_shell(alice, "-tt", "-J", "bastion", f"{world.login}@web-1")
+    shell.sendline("echo omar@example.net")
+    shell.expect_exact(PROMPT)
+    shell.sendline(f"deploy {release}")
+    shell.expect(r"waiting for approval (\w+)")
+    wanted = shell.match[1]
+    screen = bob.terminal(bob.ssh_command("-t", "bastion", "approvals watch"), rows=20, columns=100)
+    screen.expect(f"deploy {release}")
+    screen.send("w")
+    screen.expect(r"alice on \S+@web-1, part of 80x24 ")
+    screen.expect(r"\[EMAIL\]")
+    screen.expect(f"waiting for approval {wanted}")
+    screen.send("qa")
+    screen.expect(f"{wanted} approved")
+    shell.expect_exact(PROMPT)  # what ran is told by exec channels' tests: a login shell has another PATH
+    screen.send("q")
+    screen.wait()
+    shell.sendline("exit")
+    shell.wait()
+    [row] = [row for row in bob.json("approvals", "list") if row["id"] == wanted]
+    [entry] = bob.json("audit", "log", "--type", "session.watched")
+    assert (entry["session"], entry["identity"]) == (row["session"], "bob")
 
 
 def test_policy_explain_agrees(world: World) -> None:

@@ -179,7 +179,7 @@ def test_hours() -> None:
 
 
 def test_steps_and_jumps_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in {"STEP_MAX": 2000, "JUMP_MAX": 5000, "HELD_MAX": 6000, "_BLOCK": 1000}.items():
+    for name, value in {"STEP_MAX": 2000, "JUMP_MAX": 5000, "HELD_MAX": 6000}.items():
         monkeypatch.setattr(recorder.player, name, value)
     events: list[tuple[float, str, bytes]] = [(1.0, "o", b"\x1b[?25l\x1b[?1049h")]
     events += [(1.0, "o", b"%04d" % n * 100) for n in range(100)]

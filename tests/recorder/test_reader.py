@@ -138,3 +138,25 @@ def test_readings_are_independent_and_closed(tmp_path: Path) -> None:
     first.close()  # type: ignore[attr-defined]  # a generator behind its protocol
     assert len(list(second)) == 3
     assert open_descriptors() == before
+
+
+def test_following_gives_whole_events_as_they_are_written(tmp_path: Path) -> None:
+    content = HEADER + lines(3)
+    path = tmp_path / "one.cast"
+    path.write_bytes(HEADER)
+    following = Recording.open(path).follow()
+    assert next(following) is None
+    seen: list[Event] = []
+    with path.open("ab") as file:
+        for byte in content[len(HEADER) :]:
+            file.write(bytes([byte]))
+            file.flush()
+            while (event := next(following, None)) is not None:
+                seen.append(event)
+    assert seen == list(recording(content).events())
+    assert next(following, "the end") == "the end"
+
+
+def test_following_passes_over_what_is_no_event() -> None:
+    damaged = HEADER + b"[1, nonsense\n" + b"x" * (2 * LINE_MAX) + b"\n" + lines(1)
+    assert [event.data for event in recording(damaged).follow() if event is not None] == [b"0\r\n", b"exit 0"]
