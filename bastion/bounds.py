@@ -152,9 +152,9 @@ class BoundedConnection(_Connection):
         """Take what the peer sends, and no more for a while where it is too much."""
         super().data_received(data, datatype)
         transport = self._transport
-        if transport is not None and (
-            len(self._inpbuf) > MOST_UNSERVED or transport.get_write_buffer_size() > MOST_UNSENT
-        ):
+        if transport is None or not (self._full or self._inpbuf):
+            return
+        if len(self._inpbuf) > MOST_UNSERVED or transport.get_write_buffer_size() > MOST_UNSENT:
             self._unread = True
             transport.pause_reading()
 

@@ -6,10 +6,12 @@ protocol, and what is not plain channel data under AES-GCM (RFC 5647) takes asyn
 - One key schedule a key, not one a packet.
 - Packets that came together are opened where they stand; neighbours for one channel are delivered as one piece.
 - A data packet is put together once, and not copied again for its header, padding and tag.
+- What came for a channel goes to its session without a detour.
 """
 
 import os
 import time
+from struct import Struct
 from typing import TYPE_CHECKING, Any
 
 from asyncssh.channel import SSHChannel
@@ -32,6 +34,9 @@ _TAG = 16
 _BLOCK = 16
 _LEAST_PADDING = 4
 _DATA = 10  # where the data of a packet begin: behind padding length, type, channel and their own length
+_OPENING = Struct(">BBII").unpack_from  # these four
+_TO = Struct(">II").pack  # the last two of them
+_SMALL = 4096  # bytes of a packet that are sooner copied than gathered apart from their header
 
 
 class KeptGCM(GCMEncryption):
@@ -56,13 +61,14 @@ class KeptGCM(GCMEncryption):
 
     def open(self, header: bytes | memoryview, sealed: bytes | memoryview) -> bytes:
         """Return the next packet decrypted, nothing where its tag does not fit; the same one after `put_back`."""
-        packet, self._ahead = self._ahead, None
-        if packet is None:
-            try:
-                packet = self._aead.decrypt(self._nonce(), sealed, header)
-            except InvalidTag:
-                packet = b""
-        return packet
+        packet = self._ahead
+        if packet is not None:
+            self._ahead = None
+            return packet
+        try:
+            return self._aead.decrypt(self._nonce(), sealed, header)
+        except InvalidTag:
+            return b""
 
     def put_back(self, packet: bytes) -> None:
         """Have a packet that was opened come again."""
@@ -133,9 +139,9 @@ class BulkPackets(_Base):
         """Return the channel a data packet is for; None for any other packet, and for what asyncssh would refuse."""
         if len(packet) <= _DATA or packet[1] != MSG_CHANNEL_DATA:
             return None
-        channel = self._channels.get(int.from_bytes(packet[2:6], "big"))
-        size = int.from_bytes(packet[6:_DATA], "big")
-        if channel is None or channel._recv_state != "open" or size != len(packet) - packet[0] - _DATA:  # noqa: SLF001
+        padding, _, number, size = _OPENING(packet)
+        channel = self._channels.get(number)
+        if channel is None or channel._recv_state != "open" or size != len(packet) - padding - _DATA:  # noqa: SLF001
             return None
         return channel
 
@@ -143,26 +149,35 @@ class BulkPackets(_Base):
 
     def send_packet(self, pkttype: int, *args: bytes, **options: Any) -> None:
         """Send a packet; a data packet directly, where nothing keeps it from going out now."""
+        if pkttype != MSG_CHANNEL_DATA or not self.send_data(*args):
+            super().send_packet(pkttype, *args, **options)
+
+    def send_data(self, *args: bytes | memoryview) -> bool:
+        """Send a packet of channel data directly; return False, with nothing sent, where something keeps it now."""
         encryption = self._send_encryption
         if (
-            pkttype != MSG_CHANNEL_DATA
-            or not isinstance(encryption, KeptGCM)
+            not isinstance(encryption, KeptGCM)
             or not (self._kex_complete and self._auth_complete)
             or self._compressor
             or self._rekey_bytes_sent >= self._rekey_bytes
             or (self._rekey_seconds and time.monotonic() >= self._rekey_time)
         ):
-            super().send_packet(pkttype, *args, **options)
-            return
+            return False
         padding = _BLOCK - (2 + sum(map(len, args))) % _BLOCK
         if padding < _LEAST_PADDING:
             padding += _BLOCK
-        packet = b"".join((bytes((padding, pkttype)), *args, os.urandom(padding)))
-        header = len(packet).to_bytes(_LENGTH, "big")
-        self._send(header)
-        self._send(encryption.seal(header, packet))
+        packet = b"".join((bytes((padding, MSG_CHANNEL_DATA)), *args, os.urandom(padding)))
+        size = len(packet)
+        header = size.to_bytes(_LENGTH, "big")
+        sealed = encryption.seal(header, packet)
+        if size > _SMALL:
+            self._send(header)
+            self._send(sealed)
+        else:
+            self._send(header + sealed)
         self._send_seq = (self._send_seq + 1) & 0xFFFFFFFF
-        self._rekey_bytes_sent += len(packet)
+        self._rekey_bytes_sent += size
+        return True
 
 
 class BulkChannel(_Channel):
@@ -179,17 +194,34 @@ class BulkChannel(_Channel):
         connection: Any = self._conn
         position = 0
         if datatype is None and connection is not None and self._send_state == "open" and not self._encoding:
-            head, view = (self._send_chan or 0).to_bytes(4, "big"), memoryview(data)
+            number, whole, view = self._send_chan or 0, len(data), memoryview(data)
             while not (self._send_buf or connection.congested):
-                size = min(len(data) - position, self._send_pktsize, self._send_window)
+                size = min(whole - position, self._send_pktsize, self._send_window)
                 if size <= 0:
                     break
                 self._send_window -= size
-                piece = view[position : position + size]
-                connection.send_packet(MSG_CHANNEL_DATA, head, size.to_bytes(4, "big"), piece, handler=self)
+                to, piece = _TO(number, size), view[position : position + size]
+                if not connection.send_data(to, piece):
+                    connection.send_packet(MSG_CHANNEL_DATA, to, piece, handler=self)
                 position += size
         if not position or position < len(data):
             super().write(data[position:], datatype)
+
+    def _accept_data(self, data: bytes, datatype: int | None = None) -> None:
+        """Take data: straight to the session, where it reads and the peer's window need not be opened again."""
+        session, left = self._session, self._recv_window - len(data)
+        if (
+            self._recv_paused
+            or session is None
+            or self._send_state != "open"
+            or self._encoding
+            or left < self._init_recv_window / 2
+            or not data
+        ):
+            super()._accept_data(data, datatype)
+            return
+        self._recv_window = left
+        session.data_received(data, datatype)
 
 
 def _kept(encryption: Encryption | None) -> Encryption | None:

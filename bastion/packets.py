@@ -4,18 +4,37 @@ Leans on internals of asyncssh; `tests/bastion/test_packets.py` notices when a n
 protocol changes: the same packets go out in the same order.
 
 - No IGNORE packet before each data packet, save with CBC ciphers, which it guards (RFC 4251 section 9.3.1).
-- Packets sent in one turn of the event loop leave in one write.
+- What is sent while a socket's data is worked off leaves in one write a connection, as soon as that is done. Other
+  packets leave together at the end of the event loop's turn.
 - The keepalive timer is not set anew for each packet that comes in; when it fires, it looks whether any did.
 """
 
 import asyncio
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from asyncssh.constants import MSG_IGNORE
 
 from bastion.bulk import BulkPackets
 
 FLUSH_SIZE = 256 * 1024  # bytes gathered before they are written without waiting for the turn's end
+
+
+class _Turn:
+    """One event loop's work on what came from one socket.
+
+    `waiting` are the connections that gathered packets in it, each with its transport: one that ends forgets that at
+    once, and its last words still go out.
+    """
+
+    __slots__ = ("running", "waiting")
+
+    def __init__(self) -> None:
+        self.running = False
+        self.waiting: list[tuple[FrugalPackets, asyncio.Transport]] = []
+
+
+_turns: WeakKeyDictionary[asyncio.AbstractEventLoop, _Turn] = WeakKeyDictionary()
 
 
 class FrugalPackets(BulkPackets):
@@ -26,7 +45,23 @@ class FrugalPackets(BulkPackets):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         self._gathered: list[bytes] = []
+        self._turn = _turns.setdefault(asyncio.get_running_loop(), _Turn())
         super().__init__(*args, **options)
+
+    def data_received(self, data: bytes, datatype: int | None = None) -> None:
+        """Take what came, and send what all connections have to say to it."""
+        turn = self._turn
+        if turn.running:  # this connection is nested in a channel of the one whose socket is read
+            super().data_received(data, datatype)
+            return
+        turn.running = True
+        try:
+            super().data_received(data, datatype)
+        finally:
+            for connection, transport in turn.waiting:  # grows meanwhile: nested connections write into outer ones
+                connection._flush(transport)  # noqa: SLF001 - one class
+            turn.running = False
+            turn.waiting.clear()
 
     def send_packet(self, pkttype: int, *args: bytes, **options: Any) -> None:
         """Send a packet, but not the IGNORE that asyncssh puts before each one; CBC ciphers need it."""
@@ -42,7 +77,10 @@ class FrugalPackets(BulkPackets):
         if self._gathered_size >= FLUSH_SIZE:
             self._flush(transport)
         elif len(self._gathered) == 1:
-            self._loop.call_soon(self._flush, transport)
+            if self._turn.running:
+                self._turn.waiting.append((self, transport))
+            else:
+                self._loop.call_soon(self._flush, transport)
 
     def _flush(self, transport: asyncio.Transport) -> None:
         if not self._gathered:

@@ -19,7 +19,7 @@ import codecs
 import json
 from binascii import Error as Base64Error
 from binascii import a2b_base64, b2a_base64
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 from json.encoder import encode_basestring
@@ -51,6 +51,8 @@ STREAMS = (Code.OUTPUT, Code.ERROR, Code.INPUT)
 _RARE = bytes(code for code in range(32) if code not in b"\t\n\r\x1b")
 _EACH_RARE = tuple(bytes([code]) for code in _RARE)  # to look for one by one is three times as fast as to delete all
 _RARE_MAX = 64
+_ASCII_TEXT = bytes(code for code in range(128) if code not in _RARE)
+_KEYS = 64  # bytes; what a person types, and its echo, comes in such pieces, and they wait for it
 _BINARY = {f"{code}b": code for code in STREAMS}
 _TEXTUAL = {code.value: code for code in Code}
 
@@ -163,12 +165,14 @@ class Encoder:
         self._size = (80, 24)
         self.events = 0
 
-    def stream(self, code: str, data: bytes, time: float) -> Iterator[bytes]:
-        """Yield the lines for bytes of one stream; none while they are but the beginning of a character."""
-        stamp = self._stamp(time)
-        pending = self._pending[code]
-        if pending:
-            data = pending + data
+    def stream(self, code: str, data: bytes, time: float) -> Iterable[bytes]:
+        """Return the lines for bytes of one stream; none while they are but the beginning of a character."""
+        stamp, pending = self._stamp(time), self._pending[code]
+        if len(data) <= _KEYS and not pending and not data.translate(None, _ASCII_TEXT):
+            return (self._line(stamp, code, _quote(data)),) if data else ()
+        return self._pieces(code, pending + data, stamp)
+
+    def _pieces(self, code: str, data: bytes, stamp: bytes) -> Iterator[bytes]:
         if len(data) <= PIECE_MAX:
             yield from self._piece(code, data, stamp)
             return

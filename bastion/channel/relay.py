@@ -7,7 +7,6 @@ exception ends the channel: nothing goes on unrecorded, unmasked or undecided.
 
 import asyncio
 import logging
-from collections.abc import Coroutine
 from typing import Any
 
 import asyncssh
@@ -22,6 +21,7 @@ from bastion.channel.scripts import line_judge
 from bastion.channel.services import Services
 from bastion.channel.sides import ClientSide
 from bastion.channel.target import open_target
+from bastion.channel.tasks import Tasks
 from bastion.errors import BastionError, TargetUnreachable
 from bastion.inspectors.actions import (
     Action,
@@ -43,7 +43,6 @@ from bastion.inspectors.actions import (
 )
 from bastion.inspectors.base import ChannelPipeline
 from bastion.inspectors.messages import machine_line, visible
-from bastion.logs import about
 from bastion.model import Action as RuleAction
 from bastion.model import Grant, Stream, Verdict, strictest
 from bastion.protocols.base import Line
@@ -90,7 +89,7 @@ class Relay:
         self._enough: set[str] = set()
         self._wake: asyncio.TimerHandle | None = None
         self._time: TimeKeeper | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = Tasks(ledger.facts, self._fail)
         self._finishing = False
         self._client_gone = False
         self._over = False  # the target's side is
@@ -142,7 +141,7 @@ class Relay:
     def client_signal(self, name: str) -> None:
         """The client sent a signal (RFC 4254 section 6.9)."""
         if self._pipeline.holding:
-            self._spawn(self._gate.withdraw())
+            self._tasks.spawn(self._gate.withdraw())
         elif self._target is not None:
             self._target.send_signal(name)
 
@@ -203,7 +202,12 @@ class Relay:
     # Performing actions
 
     def _receive(self, stream: Stream, data: bytes) -> None:
-        self._guard(lambda: self._perform(self._pipeline.receive(stream, data, self._loop.time())))
+        if self._finishing:
+            return
+        try:
+            self._perform(self._pipeline.receive(stream, data, self._loop.time()))
+        except Exception as error:  # noqa: BLE001 - as in `_guard`, which would cost more than a key can wait
+            self._fail(error)
 
     def _guard(self, act: Any) -> None:
         if self._finishing:
@@ -229,11 +233,11 @@ class Relay:
                 case WakeAt(time):
                     self._wake_at(time)
                 case Ask(command):
-                    self._spawn(self._decide(command))
+                    self._tasks.spawn(self._decide(command))
                 case AskLine(line):
-                    self._spawn(self._decide_line(line))
+                    self._tasks.spawn(self._decide_line(line))
                 case Settle(command, verdict, aspect):
-                    self._spawn(self._settle(command, verdict, aspect))
+                    self._tasks.spawn(self._settle(command, verdict, aspect))
                 case Journal(kind, facts):
                     self._ledger.note(kind, facts)
                 case Hold(holding):
@@ -241,9 +245,9 @@ class Relay:
                 case Read(reading):
                     self._read("pipeline", reading)
                 case Open():
-                    self._spawn(self._open())
+                    self._tasks.spawn(self._open())
                 case Withdraw():
-                    self._spawn(self._gate.withdraw())
+                    self._tasks.spawn(self._gate.withdraw())
                 case Exit(status):
                     self._exit = (str(int(status)), None)
                     self._finish()
@@ -324,18 +328,6 @@ class Relay:
             self._to_target(data)
         self._read("target", True)
 
-    def _spawn(self, work: Coroutine[Any, Any, object]) -> None:
-        async def guarded() -> None:
-            try:
-                with about(**self._ledger.facts):
-                    await work
-            except Exception as error:  # noqa: BLE001 - whatever it is, the channel ends and nothing goes on
-                self._fail(error)
-
-        task = self._loop.create_task(guarded())
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
     # The end
 
     def _fail(self, error: Exception) -> None:
@@ -366,14 +358,10 @@ class Relay:
             self._time.stop()
         if self._wake is not None:
             self._wake.cancel()
-        for task in self._tasks:
-            if task is not asyncio.current_task():
-                task.cancel()
+        self._tasks.cancel()
         if self._target is not None:
             self._target.close()
-        task = self._loop.create_task(self._close_books(failed))
-        _closing.add(task)
-        task.add_done_callback(_closing.discard)
+        self._tasks.outlive(self._close_books(failed))
 
     async def _close_books(self, failed: str) -> None:
         status, signal = self._exit
@@ -394,7 +382,3 @@ class Relay:
             self._services.live.remove(self._ledger.session_id)
             if not self._client_gone:
                 self._client.exit(status, signal)
-
-
-# Tasks that outlive their channel; the loop itself keeps only weak references
-_closing: set[asyncio.Task[None]] = set()

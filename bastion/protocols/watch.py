@@ -87,7 +87,8 @@ class Watcher:
         self._size = (columns or 80, rows or 24)
         self._tail = bytearray()
         self._carry = b""
-        self._picture: Picture | None = None
+        self._screen: Picture | None = None
+        self._unseen = b""  # what the picture does not show yet: few keys are followed by a look at it
         self._mark: Mark | None = None
         self._prompt = ""
         self._last_prompt = ""
@@ -103,7 +104,19 @@ class Watcher:
     @property
     def editing(self) -> bool:
         """Whether a line is being followed on the screen."""
-        return self._picture is not None
+        return self._screen is not None
+
+    @property
+    def _picture(self) -> Picture | None:
+        """The screen on which a line is being followed, as it is now."""
+        if self._screen is not None and self._unseen:
+            self._screen.feed(self._unseen)
+            self._unseen = b""
+        return self._screen
+
+    @_picture.setter
+    def _picture(self, picture: Picture | None) -> None:
+        self._screen, self._unseen = picture, b""
 
     @property
     def prompt_bytes(self) -> bytes:
@@ -144,7 +157,7 @@ class Watcher:
                 self.full = on
             self.end()
         self._show(data[place:])
-        if self._picture is not None and not self.editor and b"\n" in data:
+        if b"\n" in data and not self.editor and self._picture is not None:
             if self._mark is not None and self._shows and not self._shown_before:
                 self._shown_before = (self._picture.line_from(self._mark) or [""])[0]
             self.end()  # the terminal driver echoes no line end before Enter
@@ -191,7 +204,7 @@ class Watcher:
     def resize(self, columns: int, rows: int) -> None:
         """Take the terminal's new size: editors draw their line anew."""
         self._size = (columns or 80, rows or 24)
-        if self._picture is not None and self.editor:
+        if self._screen is not None and self.editor:
             self._picture = Picture(*self._size)
             self._mark, self._moved = None, True
 
@@ -288,14 +301,17 @@ class Watcher:
         return lines
 
     def _show(self, data: bytes) -> None:
-        if self._picture is None or not data:
+        if self._screen is None or not data:
             return
         self._shows += 1
         if len(data) > TAIL:
             self._picture = Picture(*self._size)
             data = bytes(self._tail[self._tail.find(b"\n") + 1 :])
             self._mark, self._moved = None, True
-        self._picture.feed(data)
+        elif len(self._unseen) + len(data) > TAIL:
+            self._screen.feed(self._unseen)
+            self._unseen = b""
+        self._unseen += data
 
     def _marks(self, data: bytes) -> list[tuple[int, set[bytes], bool]]:
         """Return where marks end in the output, the modes they name and whether they switch them on."""

@@ -235,6 +235,10 @@ class Window(BoundedConnection):
         assert (number, size) == (7, len(payload) - 8)
         self.sent.append(payload[8:])
 
+    def send_data(self, *args: bytes) -> bool:
+        self.send_packet(MSG_CHANNEL_DATA, *args)
+        return True
+
 
 class Written(BoundedChannel, asyncssh.SSHServerChannel[bytes]):
     """A channel that is open for sending, without a session."""

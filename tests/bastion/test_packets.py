@@ -55,6 +55,11 @@ class Watched(Frugal):
     """Also counts what was really encrypted."""
 
     encrypted: list[int]
+    unsent = 0
+
+    def data_received(self, data: bytes, datatype: int | None = None) -> None:
+        super().data_received(data, datatype)
+        self.unsent = max(self.unsent, len(self._gathered))
 
     def log_sent_packet(self, pkttype: int, pktid: int | None, packet: Any, note: str = "") -> None:
         self.__dict__.setdefault("encrypted", []).append(pkttype)
@@ -92,6 +97,12 @@ async def test_everything_comes_through_in_order_and_in_fewer_writes() -> None:
     assert out == data
     sent = [kind for kind in connection.packets if kind == MSG_CHANNEL_DATA]
     assert connection.writes < len(sent) * 2  # asyncssh alone writes an IGNORE and the packet, each by itself
+
+
+async def test_an_answer_does_not_wait_for_the_next_turn_of_the_event_loop() -> None:
+    _, (connection,) = await _echoed(b"key by key")
+    assert connection.writes > 0
+    assert connection.unsent == 0
 
 
 async def test_no_ignore_packet_is_encrypted() -> None:
