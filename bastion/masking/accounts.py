@@ -2,11 +2,13 @@
 
 Cards are 13 to 19 digits with a leading digit that networks use and a right Luhn digit, in one piece or in the groups
 they are printed in. Test cards such as 4111 1111 1111 1111 are cards. An IBAN has its country's length and a right
-remainder modulo 97; the account number inside is not looked at, because test data often fails that. Lower-case IBANs
-are not found.
+remainder modulo 97; the account number inside is not looked at, because test data often fails that. In small letters it
+counts only without letters in the account number (but for the bank's in front), since much else is written so.
 """
 
 import re
+import string
+from dataclasses import dataclass
 
 from bastion.masking.checksums import luhn, mod97
 from bastion.masking.engine import Trigger
@@ -46,16 +48,50 @@ _LENGTHS = {
 IBAN_LENGTHS = {country.encode(): length for length, names in _LENGTHS.items() for country in names.split()}
 """How long an IBAN is, by country."""
 
+_LETTERS = (b"A-Z", b"a-z")
 _GROUP = SEPARATOR + rb"?[0-9A-Z]{4}"
+_SMALL_GROUPS = SEPARATOR + rb"?(?:[a-z]{4}|[0-9]{4})" + SEPARATOR + rb"?[0-9]{4}"
 
 
-def _iban(length: int) -> re.Pattern[bytes]:
+def _iban(length: int, letters: bytes) -> re.Pattern[bytes]:
     """Return the pattern of IBANs with so many letters and digits, in one piece or in groups of four."""
-    rest = SEPARATOR + rb"?[0-9A-Z]{%d}" % (length % 4) if length % 4 else b""
-    return re.compile(LEFT + rb"[A-Z]{2}[0-9]{2}" + _GROUP * (length // 4 - 1) + rest + RIGHT)
+    group = SEPARATOR + rb"?[0-9" + letters + rb"]"
+    rest = group + rb"{%d}" % (length % 4) if length % 4 else b""
+    return re.compile(LEFT + rb"[" + letters + rb"]{2}[0-9]{2}" + (group + rb"{4}") * (length // 4 - 1) + rest + RIGHT)
 
 
-_IBAN = {length: _iban(length) for length in _LENGTHS}
+_IBAN = {(length, letters): _iban(length, letters) for length in _LENGTHS for letters in _LETTERS}
+_SMALL = re.compile(rb"[a-z]{2}[0-9]{2}(?:[a-z]{4})?[0-9]+")
+_SMALL_BEGUN = re.compile(
+    rb"(?<![0-9A-Za-z])[a-z](?:[a-z](?:[0-9](?:[0-9](?:"
+    + SEPARATOR
+    + rb"?[a-z]{1,4})?(?:"
+    + SEPARATOR
+    + rb"?[0-9])*(?:"
+    + SEPARATOR
+    + rb"|\xc2|\xe2\x80?)?)?)?)?\Z"
+)
+_SMALL_ENDS = b"0123456789 .-" + bytes([0xC2, 0xA0, 0xE2, 0x80, 0xAF, *range(0x90, 0x96)])
+_SMALL_BEFORE = 12  # bytes up to the bank's letters
+
+
+@dataclass(frozen=True, slots=True)
+class _SmallOpening:
+    """What may be the beginning of an IBAN in small letters. Country, check digits and four more may be shown."""
+
+    limit: int = 64
+    firsts: bytes = string.ascii_lowercase.encode()
+
+    def start(self, text: bytes, end: int) -> int:
+        """Return where the country stands, which is shortly before the digits at the end."""
+        low = max(0, end - self.limit)
+        low += max(0, len(text[low:end].rstrip(_SMALL_ENDS)) - _SMALL_BEFORE)
+        found = _SMALL_BEGUN.search(text, low, end)
+        return end if found is None else found.start()
+
+    def free(self, text: bytes, start: int) -> int:
+        """Return the position behind the first group but one."""
+        return min(len(text), start + 9)
 
 
 def is_card(number: bytes) -> bool:
@@ -67,11 +103,17 @@ def is_card(number: bytes) -> bool:
 def _locate_iban(text: bytes, hit: int) -> Span | None:
     """Look for the country a dozen bytes before a hit, which lies behind twelve letters and digits."""
     for start in range(max(0, hit - 18), hit - 11):
-        length = IBAN_LENGTHS.get(text[start : start + 2])
-        found = _IBAN[length].match(text, start) if length is not None else None
-        if found is not None:
-            return found.span() if mod97(compact(found[0])) else None
+        country = text[start : start + 2]
+        length = IBAN_LENGTHS.get(country.upper())
+        if length is not None:
+            found = _IBAN[length, _LETTERS[country.islower()]].match(text, start)
+            if found is not None:
+                return found.span() if _is_iban(compact(found[0])) else None
     return None
+
+
+def _is_iban(number: bytes) -> bool:
+    return (not number[:2].islower() or _SMALL.fullmatch(number) is not None) and mod97(number.upper())
 
 
 ROWS = (
@@ -104,12 +146,7 @@ ROWS = (
     Row(
         name="iban",
         kind="iban",
-        probes=(
-            Probe(
-                Trigger(APART_LEFT + rb"[A-Z]{2}[0-9]{2}" + _GROUP * 2),
-                _locate_iban,
-            ),
-        ),
+        probes=(Probe(Trigger(APART_LEFT + rb"[A-Z]{2}[0-9]{2}" + _GROUP * 2), _locate_iban),),
         opening=NUMBERS,
         samples=(
             "IBAN <DE89 3704 0044 0532 0130 00>",
@@ -124,6 +161,25 @@ ROWS = (
             "DE8937040044053201300",
             "XX89370400440532013000",
             "AB12CD34EF56GH78",
+        ),
+    ),
+    Row(
+        name="small-iban",
+        kind="iban",
+        probes=(Probe(Trigger(APART_LEFT + rb"[a-z]{2}[0-9]{2}" + _SMALL_GROUPS), _locate_iban),),
+        opening=_SmallOpening(),
+        samples=(
+            "iban=<de89370400440532013000>&n=1",
+            "<gb29 nwbk 6016 1331 9268 19> and",
+            "<nl91abna0417164300>,",
+            "<be68 5390 0754 7034>",
+        ),
+        near_misses=(
+            "de89370400440532013001",
+            "be68539007547034ab",
+            "mt84malt011000012345mtlcast001s",
+            "ad1200012030200359100100x",
+            "commit be68539007547a34",
         ),
     ),
 )

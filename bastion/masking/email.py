@@ -5,7 +5,8 @@ looks like an address (systemd units, `git@host:`, file names such as `logo@2x.p
 Letters of Latin, Greek and Cyrillic beyond ASCII count; scripts written without spaces don't, or whole sentences would
 be hidden. In bytes that are no text (see `is_text`) only a longer shape is believed, or random data would be changed
 now and then.
-Quoted local parts (`"a b"@x.org`), comments and address literals (`x@[192.0.2.1]`) are not found as addresses.
+An `@` may be written as URLs, JSON and HTML do (`joe%40example.com`). Quoted local parts (`"a b"@x.org`), comments and
+address literals (`x@[192.0.2.1]`) are not found as addresses.
 """
 
 import re
@@ -84,6 +85,52 @@ def _locate(text: bytes, hit: int) -> Span | None:
     return start, end
 
 
+_MARK = re.compile(rb"%40|\\u0040|&#(?:64|x40);", re.IGNORECASE)
+_MARK_LONGEST = 6
+_MARK_BYTES = b"%\\&#;" + _ALNUM
+_PLAIN_LOCAL = _ALNUM + b"._%+-"
+_PLAIN_DOMAIN = _ALNUM + b".-"
+_PLAIN_HOST = re.compile(rb"[A-Za-z0-9][A-Za-z0-9.\-]{0,%d}" % (_LABEL_LIMIT - 1))
+
+
+@dataclass(frozen=True, slots=True)
+class _EncodedOpening:
+    """The word at the end, or an address with an `@` written otherwise whose domain may still grow."""
+
+    limit: int = _LOCAL_LIMIT + _MARK_LONGEST + _LABEL_LIMIT + 1
+    firsts: bytes = _PLAIN_LOCAL
+
+    def start(self, text: bytes, end: int) -> int:
+        """Return where the local part begins."""
+        tail = text[max(0, end - self.limit) : end]
+        run = tail[len(tail.rstrip(_PLAIN_LOCAL + _MARK_BYTES)) :]
+        opened = end - min(len(run), _LOCAL_LIMIT + _MARK_LONGEST)
+        if b"40" in run:
+            for mark in _MARK.finditer(run):
+                if not run[mark.end() :].strip(_PLAIN_DOMAIN):
+                    opened = min(opened, end - len(run) + max(0, mark.start() - _LOCAL_LIMIT))
+        return opened
+
+    def free(self, text: bytes, start: int) -> int:
+        """Return where the `@` stands: the local part alone may be shown."""
+        found = _MARK.search(text, start)
+        return len(text) if found is None else found.start()
+
+
+def _locate_encoded(text: bytes, hit: int) -> Span | None:
+    marks = list(_MARK.finditer(text, max(0, hit - _LABEL_LIMIT - 2 - _MARK_LONGEST), hit))
+    host = _PLAIN_HOST.match(text, marks[-1].end()) if marks else None
+    if host is None:
+        return None
+    at = marks[-1].start()
+    domain = host[0].rstrip(b".-")
+    window = text[max(0, at - _LOCAL_LIMIT) : at]
+    start = at - len(window[len(window.rstrip(_PLAIN_LOCAL)) :].lstrip(b".-%"))
+    if start == at or _TOP.search(domain) is None or domain.rpartition(b".")[2].lower() in _NO_ADDRESS:
+        return None
+    return (start, marks[-1].end() + len(domain)) if is_text(text, start) else None
+
+
 ROWS = (
     Row(
         name="address",
@@ -113,5 +160,25 @@ ROWS = (
             "user@host",
             "x@-.com",
         ),
+    ),
+    Row(
+        name="encoded",
+        kind="email",
+        probes=(
+            Probe(
+                Trigger(
+                    rb"(?i)[a-z0-9._%+\-](?:%40|\\u0040|&#(?:64|x40);)[a-z0-9][a-z0-9\-]{0,125}\.[a-z]",
+                ),
+                _locate_encoded,
+            ),
+        ),
+        opening=_EncodedOpening(),
+        samples=(
+            "GET /u?mail=<joe%40example.com>&x=1",
+            '{"mail":"<joe.doe+x\\u0040mail.example.org>"}',
+            "<info&#64;example.museum> or",
+            "q=<joe%2Btag%40example.co.uk>",
+        ),
+        near_misses=("100%40", "a%40b", "x%40y.service", "width:%40s.%d", "\\u0040example.com"),
     ),
 )

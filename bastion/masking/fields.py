@@ -56,6 +56,7 @@ WEAK = "weak"
 _CAMEL = re.compile(rb"(?<=[a-z0-9])(?=[A-Z])")
 _APART = re.compile(rb"[^0-9A-Za-z\x80-\xff]+")
 _VALID = re.compile(rb"[\"'`\[]?[A-Za-z_\x80-\xff#][\w .\-/#()\x80-\xff]{0,60}[\"'`\]]?")
+_TAG = re.compile(rb"\[(?:EMAIL|PHONE|IBAN|CARD|NATIONAL-ID|IP|MAC|SECRET|NAME|BIRTH-DATE|PARTIAL)(?::[^\]]*)?\]")
 _FIRST_WORDS = frozenset(b"select insert from where order group update set delete and or values please the".split())
 
 
@@ -87,7 +88,7 @@ def header(cells: list[bytes]) -> list[str] | None:
     if stripped[0].lower().partition(b" ")[0] in _FIRST_WORDS or any(cell.count(b" ") > 3 for cell in stripped):
         return None
     kinds = [kind_of(cell) for cell in stripped]
-    if not any(kind and kind != WEAK for kind in kinds):
+    if not any(kind and kind != WEAK for kind in kinds) or any(map(_TAG.fullmatch, stripped)):
         return None
     return ["name" if kind == WEAK else kind for kind in kinds]
 

@@ -37,7 +37,7 @@ _COPY = re.compile(rb"(?i)copy\s[^()]{1,200}\(([^()]{1,3000})\) from stdin\Z")
 _RECORD = re.compile(rb"-\[ RECORD [0-9]+ \]|\*{3} [0-9]+\. row \*{3}")
 _RECORD_MARKS = (b"-[ RECORD ", b". row ***")
 _RECORD_LINE = re.compile(rb"\s*[^\s|:]*\s*[|:]")
-_FIELD = re.compile(rb"[A-Za-z\x80-\xff][\w\x80-\xff \-]{1,30}(?=[\"']?[ \t]*[:=|])")
+_FIELD = re.compile(rb"(?<![\[A-Z])[A-Za-z\x80-\xff][\w\x80-\xff \-]{1,30}(?=[\"']?[ \t]*[:=|])")
 _APART = re.compile(rb"[{}]|\n[ \t]*(?:\r?\n|- )")
 _PERSONAL = frozenset(("name", "birth-date", "email", "phone", "national-id", "iban", "card"))
 
@@ -170,8 +170,9 @@ class Structure:
 
     def _is_told(self, text: bytes, decided: int, place: int) -> bool:
         """Whether another personal field stands shortly before, in the same object."""
-        near = _APART.split(self._before(text, decided, place, _NEAR))[-1]
-        return any(kind_of(key) in _PERSONAL for key in set(_FIELD.findall(near)))
+        near = _APART.split(self._before(text, decided, place, _NEAR + 1))[-1]
+        fields = _FIELD.findall(near, 1 if len(near) > _NEAR else 0)  # one byte before tells [EMAIL:...] from a field
+        return any(kind_of(key) in _PERSONAL for key in set(fields))
 
     def _is_record(self, text: bytes, decided: int, place: int) -> bool:
         """Whether a record of psql's or mysql's vertical layout began and no line without a field came since."""

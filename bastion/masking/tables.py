@@ -189,7 +189,7 @@ _DIGIT = re.compile(rb"[0-9]")
 _LETTER = re.compile(rb"[A-Za-z\x80-\xff]")
 _PART = rb"(?:[A-Z]|\xc3[\x80-\x9e]|[\xc4\xc5\xd0][\x80-\xbf])(?:[a-z'\x80-\xd4][A-Za-z'\x80-\xd4\-]*|\.)"
 _PERSON = re.compile(_PART + rb"(?: (?:" + _PART + rb"|van|von|de|der|den|di|da|del|la|bin|al)){1,4}")
-_SIBLING = re.compile(rb"[A-Za-z\x80-\xff][\w\x80-\xff \-]{1,30}(?=[\"']?[ \t]*[:=|])")
+_SIBLING = re.compile(rb"(?<![\[A-Z])[A-Za-z\x80-\xff][\w\x80-\xff \-]{1,30}(?=[\"']?[ \t]*[:=|])")
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,7 +46,18 @@ REGIONS = [
     "MX",
 ]
 
+ELEMENTS = [
+    b"<password>~hunter2~</password>",
+    b"<db:Password>~two words~</db:Password>",
+    b'<property name="password">~hunter22~</property>',
+    b'<add key="ApiKey" value="~hunter22~"/>',
+    b'<user name="x" password="~hunter2~"/>',
+    b"<api_key type='x'>~hunter2~</api_key>",
+    b'<entry key="db.password">~hunter22~</entry>',
+]
+"""Secrets in XML between tildes; samples, which have their values between angle brackets, can't be."""
 VALUES = [re.sub("[<>]", "", sample).encode() for row in ROWS for sample in row.samples]
+VALUES += [element.replace(b"~", b"") for element in ELEMENTS]
 VALUES += [near_miss.encode() for row in ROWS for near_miss in row.near_misses]
 VALUES += [
     b"john.doe@example.com",
