@@ -53,6 +53,7 @@ class EventType(StrEnum):
     FORWARD_OPEN = "forward.open"  # one connection through a forward, agent or display
     FORWARD_CLOSE = "forward.close"
     FORWARD_DENIED = "forward.denied"
+    SHELL_HOOK = "shell.hook"  # a shell asks before it runs anything, or does so no more
     COMMAND_VERDICT = "command.verdict"
     FILE_DOWNLOAD = "file.download"  # a file was read by sftp or scp, or rsync was told to
     FILE_UPLOAD = "file.upload"

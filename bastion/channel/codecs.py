@@ -1,5 +1,7 @@
 """Which codec reads a session channel: by what it is for, and by whether any rule has a say in it."""
 
+import secrets
+
 from bastion.channel.lines import gates
 from bastion.channel.requests import ChannelRequest, Terminal
 from bastion.channel.services import Ruling
@@ -8,6 +10,7 @@ from bastion.model import Action, ChannelKind, Grant, ShellGate
 from bastion.policy.rules import CommandContext
 from bastion.protocols.base import Codec
 from bastion.protocols.exec import ExecCodec
+from bastion.protocols.hooked import HookedCodec
 from bastion.protocols.shell import ShellCodec
 from bastion.protocols.terminal import TerminalCodec
 from bastion.protocols.watch import Window
@@ -27,7 +30,9 @@ def codec_for(ruling: Ruling, grant: Grant, request: ChannelRequest) -> Codec:
     command = request.command if request.kind is ChannelKind.EXEC else None
     if gated and request.terminal is not None:
         wary = gates(grant) is not ShellGate.MISTAKES
-        return TerminalCodec(_window(request.terminal), wary=wary, command=command)
+        codec = TerminalCodec(_window(request.terminal), wary=wary, command=command)
+        hooked = command is None and gates(grant) is ShellGate.HOOK
+        return HookedCodec(codec, secrets.token_hex(16)) if hooked else codec
     terminal = request.terminal is not None
     if command is not None:
         return ExecCodec(command, terminal=terminal)

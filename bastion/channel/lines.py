@@ -13,7 +13,7 @@ from bastion.inspectors.lines import NOT_SHOWN, Lines, Plan, Reading, definition
 from bastion.model import Action, Grant, ShellGate, Verdict
 from bastion.policy.rules import BY_DEFAULT, CommandContext
 from bastion.policy.understanding import Understanding
-from bastion.protocols.base import Line
+from bastion.protocols.base import Line, Place
 
 STRICT = "strict"
 """The name verdicts give as their rule where a strict shell asks by itself."""
@@ -72,7 +72,7 @@ class LineGate:
         first: Ruled | None = None
         verdicts: list[tuple[Verdict, str]] = []
         for reading in plan.readings:
-            understanding, more = await self._understand(reading)
+            understanding, more = await self._understand(line, reading)
             verdicts.append((self._verdict(reading, understanding, plan, more=more), reading.text))
             for text in [*definitions(understanding), *(short_forms(reading.text) if more and self._strict else ())]:
                 defined = await self._reader.understand(text.encode(), cwd=())
@@ -89,10 +89,11 @@ class LineGate:
         """Take that a line went on."""
         self._lines.passed(line, ruled.reading, ruled.understanding, more=ruled.more)
 
-    async def _understand(self, reading: Reading) -> tuple[Understanding, bool]:
+    async def _understand(self, line: Line, reading: Reading) -> tuple[Understanding, bool]:
         known = self._lines.understood(reading)
         understanding = known or await self._reader.understand(reading.text.encode("utf-8", "surrogateescape"), cwd=())
-        return understanding, known is None and self._lines.continues(understanding)
+        whole = known is not None or line.place is Place.HOOK
+        return understanding, not whole and self._lines.continues(understanding)
 
     def _verdict(self, reading: Reading, understanding: Understanding, plan: Plan, *, more: bool = False) -> Verdict:
         """Return what the rules say of one text; a strict shell asks about what they let pass without knowing it."""

@@ -244,8 +244,8 @@ class Relay:
                     self.client_congested(holding)
                 case Read(reading):
                     self._read("pipeline", reading)
-                case Open():
-                    self._tasks.spawn(self._open())
+                case Open(command):
+                    self._tasks.spawn(self._open(command))
                 case Withdraw():
                     self._tasks.spawn(self._gate.withdraw())
                 case Exit(status):
@@ -310,14 +310,14 @@ class Relay:
         if self._over and not self._pipeline.keeps:
             self._finish()
 
-    async def _open(self) -> None:
+    async def _open(self, command: bytes | None) -> None:
         await self._ledger.open(None)
         target = self._services.ruling.target(self._grant.target)
         env: dict[bytes | str, bytes | str] = {
             name: value for name, value in self._request.env if not name.startswith("BASTION_")
         }
         channel = await self._pool.use(
-            self._grant, target, lambda connection: open_target(connection, self._request, env, self)
+            self._grant, target, lambda connection: open_target(connection, self._request, command, env, self)
         )
         if self._finishing:
             channel.close()

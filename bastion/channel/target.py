@@ -96,10 +96,13 @@ class TargetSession(asyncssh.SSHClientSession[bytes]):
 async def open_target(
     connection: asyncssh.SSHClientConnection,
     request: ChannelRequest,
+    shell: bytes | None,
     env: Mapping[bytes | str, bytes | str],
     events: TargetEvents,
 ) -> asyncssh.SSHClientChannel[bytes]:
     """Open a session channel on the target, with the client's terminal and command, byte for byte.
+
+    `shell` is a command to run in place of a shell.
 
     Where the target denies an agent or a display, the user is told and the session goes on, as with plain ssh.
     Raises asyncssh.ChannelOpenError where the target refuses the channel or the request.
@@ -110,7 +113,7 @@ async def open_target(
     channel = await open_session(
         connection,
         lambda: TargetSession(events),
-        command=request.command if request.kind is ChannelKind.EXEC else None,
+        command=request.command if request.kind is ChannelKind.EXEC else shell,
         subsystem=request.command.decode("ascii") if named else None,
         env=dict(encode_env(env)),
         terminal=(terminal.term, terminal.size, dict(terminal.modes)) if terminal is not None else None,

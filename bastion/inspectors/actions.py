@@ -86,7 +86,12 @@ class Hold:
 
 @dataclass(frozen=True, slots=True)
 class Open:
-    """Open the target's side of the channel; not one byte has reached it before."""
+    """Open the target's side of the channel; not one byte has reached it before.
+
+    `command` runs there in place of the shell that the client asked for.
+    """
+
+    command: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)

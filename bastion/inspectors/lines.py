@@ -19,8 +19,14 @@ MAX_TEXT = 65_536
 _STARTS_MAX = 8  # lines back from which a command may have begun, as far as strict looks
 HISTORY = "history expansion: what will run is not on the line"
 NOT_SHOWN = "not shown"
+TAKES_HOOK = "it may take away what has the shell ask before it runs anything"
 
 _HISTORY = re.compile(r"(?:^|[^\\\[$({])!(?![\s=(\"]|$)|^\^")
+_BUILTINS = "builtin|command|printf|read|kill|local|return|unset|shopt|history|trap|emulate"
+_TAKES_HOOK = re.compile(
+    r"__bastion_|\b(?:trap|PS0|PROMPT_COMMAND|extdebug|functrace|promptvars|COMP_LINE|preexec\w*|precmd\w*|TRAP[A-Z]+)\b"
+    rf"|\bset\s+[-+]\w*T|\b(?:enable|disable)\b|\b(?:{_BUILTINS})\s*\(\s*\)|\bfunction\s+(?:{_BUILTINS})\b"
+)
 _COMMENT = re.compile(r"(^|[\s;&|(])#")
 _WORD = re.compile(r"[^\s;&|(){}]+")
 _WORDS_MAX = 32
@@ -98,6 +104,8 @@ class Lines:
 
     def plan(self, line: Line) -> Plan:
         """Return what to decide before a line may go on."""
+        if line.place is Place.HOOK:
+            return self._plan_hook(line)
         self._leave(line.prompt)
         if line.place is not Place.SCREEN:
             self._screen_open = False
@@ -145,7 +153,8 @@ class Lines:
         """Take that a line went on; `reading` is the one taken for what runs, None where nothing was read."""
         if line.place is Place.SCREEN and reading is None:
             self._screen_open = True
-        if reading is None or understanding is None or line.place is Place.PASTE:
+        part = line.place is Place.HOOK and line.screen is None
+        if reading is None or understanding is None or line.place is Place.PASTE or part:
             return
         if self.database:
             ended = reading.text.rstrip().endswith((";", "\\g", "\\G")) or reading.text.startswith("\\")
@@ -208,6 +217,16 @@ class Lines:
             return Plan((), (), NOT_SHOWN)
         last = f" (the last command: {self._last})" if self._last else ""
         return Plan((), (f"keys for a program that fills the screen{last}",), NOT_SHOWN)
+
+    def _plan_hook(self, line: Line) -> Plan:
+        """Return what to decide about what the shell itself says that it runs: no other program reads now."""
+        self._inside, self._begun, self._statement, self._screen_open = [], [], "", False
+        known = [Reading(line.screen)] if line.screen is not None else []
+        readings = [*known, *(Reading(other, firm=False) for other in line.others)]
+        taking = any(_TAKES_HOOK.search(reading.text) for reading in readings)
+        doubts = (*line.doubts, *((TAKES_HOOK,) if taking else ()))
+        shown = line.screen if line.screen is not None else " | ".join(line.others) or NOT_SHOWN
+        return Plan(_distinct([*readings, *self._uncommented(known)]), doubts, shown)
 
     def _reads_screens(self) -> bool:
         return self._program in _SCREENS

@@ -29,7 +29,7 @@ from bastion.inspectors.actions import (
 from bastion.inspectors.mask import Masking, failures
 from bastion.inspectors.messages import STATUS, Worded, wording
 from bastion.model import Stream
-from bastion.protocols.base import Codec, Command, Data, Event, HoldingCodec, Line, Pause
+from bastion.protocols.base import Boot, Codec, Command, Data, Event, HoldingCodec, Hook, Line, Pause
 
 INTERRUPT = b"\x03"
 
@@ -81,7 +81,8 @@ class Pipeline:
         events = self._codec.start()
         if not any(isinstance(event, Command) for event in events):
             self._state = _State.OPEN
-            return [Open(), *self._pass(events, now)]
+            boot = next((event.command for event in events if isinstance(event, Boot)), None)
+            return [Open(boot), *self._pass([event for event in events if not isinstance(event, Boot)], now)]
         actions: list[Action] = []
         for event in events:
             if isinstance(event, Command):
@@ -208,8 +209,11 @@ class Pipeline:
     def _pass(self, events: list[Event], now: float) -> list[Action]:
         actions: list[Action] = []
         for event in events:
-            if isinstance(event, Command):
+            if isinstance(event, Command | Boot):
                 raise LocalProtocolError("a codec named a command in mid-stream, which this pipeline does not hold")
+            if isinstance(event, Hook):
+                actions.append(Journal(EventType.SHELL_HOOK, {"state": str(event.state), "shell": event.shell}))
+                continue
             if isinstance(event, Pause):
                 self._pause = now + event.seconds
                 continue

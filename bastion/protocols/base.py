@@ -34,6 +34,7 @@ class Place(StrEnum):
     SCREEN = "screen"  # the alternate screen: an editor, a pager, tmux
     PASTE = "paste"  # a bracketed paste, held as a unit
     STDIN = "stdin"  # no terminal: a statement of a script
+    HOOK = "hook"  # the shell itself says what it is about to run
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,8 @@ class Line:
     make it (each without its end); None is unknown. `prompt` is the text before it. `doubts` are reasons why this is
     not certain, one line each for people. `echo` is false where typed text does not show: then it may be a secret.
     `interrupted` says that the client sent Ctrl-C since the line before, `familiar` that the prompt was seen before.
+    At a hook, `screen` is a whole command, however many lines it has; what it becomes by aliases, and a part of it that
+    it did not show, are `others`.
     """
 
     raw: bytes
@@ -65,7 +68,30 @@ class Pause:
     seconds: float
 
 
-Event = Command | Data | Line | Pause
+@dataclass(frozen=True, slots=True)
+class Boot:
+    """At the start: have the target run this in place of the shell that the client asked for."""
+
+    command: bytes
+
+
+class HookState(StrEnum):
+    """Whether a shell asks before it runs anything."""
+
+    IN_PLACE = "in place"
+    ABSENT = "absent"  # it never said that it does
+    SILENT = "silent"  # it took a line and did not ask
+
+
+@dataclass(frozen=True, slots=True)
+class Hook:
+    """A shell's hook came or went; `shell` is its name and version as far as it told. Without it, lines are read."""
+
+    state: HookState
+    shell: str
+
+
+Event = Command | Data | Line | Pause | Boot | Hook
 
 
 class Codec(Protocol):

@@ -16,6 +16,8 @@ from enum import Enum, auto
 from bastion.protocols.edit import LineBuffer
 
 PASTE_END = b"\x1b[201~"
+_BURST_LINES = 20
+_BURST_MAX = 32 * 1024
 
 Edit = Callable[[LineBuffer], None]
 
@@ -293,3 +295,12 @@ def _first(data: bytes, wanted: bytes) -> int | None:
     """Return where the first of the wanted bytes stands."""
     found = [place for byte in wanted if (place := data.find(byte)) >= 0]
     return min(found, default=None)
+
+
+def burst(queue: bytearray) -> tuple[bytes, str]:
+    """Return many lines that wait together at once, as bytes and as one text; nothing where they are few or odd."""
+    chunk = bytes(queue[:_BURST_MAX])
+    chunk = chunk[: max(chunk.rfind(b"\r"), chunk.rfind(b"\n")) + 1]
+    text = chunk.decode("utf-8", "replace").replace("\r\n", "\n").replace("\r", "\n")
+    plain = all(char.isprintable() or char in "\n\t" for char in text) and "\ufffd" not in text
+    return (chunk, text.rstrip()) if plain and len(chunk.splitlines()) >= _BURST_LINES else (b"", "")

@@ -7,14 +7,14 @@ the shell is where it was; where that fails, by the interrupt key. Programs that
 start-up files, are beyond what can be seen here. Nothing here has a clock; `Pause` asks for one.
 """
 
-import re  # noqa: I001 - the names of one module stay together below, to keep the file short
 from enum import Enum, auto
 
 from bastion.model import Stream
 from bastion.protocols.base import Command, Data, Event, Line, Pause, Place
-from bastion.protocols.keys import PASTE_END, Keys, Setting, Stop
+from bastion.protocols.keys import PASTE_END, Keys, Setting, Stop, burst
 from bastion.protocols.watch import (
-    DIFFER, INTERRUPT, KEYS, LONG_PASTE, NO_ECHO, ODD_KEY, UNSEEN, Rest, Shown, Watcher, Window, same,
+    DIFFER, INTERRUPT, KEYS, LONG_PASTE, NO_ECHO, ODD_KEY, UNSEEN,
+    Rest, Shown, Watcher, Window, driver_erased, only_erases, same,
 )  # fmt: skip
 
 QUEUE_MAX = 64 * 1024
@@ -25,12 +25,8 @@ _PATIENCE = 4  # such pauses until typed text without an echo is taken for one t
 _EVALUATIONS = 64  # looks at the screen until a line is taken as it is, whatever goes on
 _SETTLE = 0.15  # for a prompt after a line was run, before input that came with it goes on
 _PROMPT_DRAWN = 0.02
-_DRIVER_ERASES = b"\x08 \x08"
 _CLEARED = 0.25
 _PASTE_PATIENCE = 2.0
-_BURST_LINES = 20
-_BURST_MAX = 32 * 1024
-_ERASURE = re.compile(rb"\x1b\[[0-9;]*[A-Za-z]|[\x07\x08\r\n ]|\^E")
 
 
 class _Phase(Enum):
@@ -71,6 +67,11 @@ class TerminalCodec:
     def full(self) -> bool:
         """Whether so much input is kept that the client should not be read."""
         return len(self._queue) >= QUEUE_MAX and self._phase is not _Phase.PASTING
+
+    @property
+    def editing(self) -> bool:
+        """Whether a line editor reads the keys."""
+        return self._watcher.editor
 
     @property
     def drained(self) -> bool:
@@ -139,6 +140,23 @@ class TerminalCodec:
             case _:
                 return []
 
+    def ran(self) -> None:
+        """Take that a line ran of which somebody else read the keys."""
+        self._more = False
+        self._keys.accepted()
+        self._watcher.end()
+
+    def hand_over(self) -> bytes | None:
+        """Give up the input that is kept to who reads it from here on; None while a line is decided or taken away."""
+        if self._phase in (_Phase.ASKED, _Phase.CLEARING):
+            return None
+        kept = (self._held if self._phase is _Phase.READING else b"") + bytes(self._queue)
+        self._queue.clear()
+        self._phase, self._rest = _Phase.FREE, Rest.NONE
+        self._keys.drop_paste()
+        self.ran()
+        return kept
+
     # Output
 
     def _output(self, stream: Stream, data: bytes) -> list[Event]:
@@ -205,15 +223,11 @@ class TerminalCodec:
         """Return many lines that came at once as one, where nothing but the terminal's driver edits them."""
         if self._watcher.editor or self._stop is not Stop.ACCEPT or self._keys.whole.text is None:
             return None
-        chunk = bytes(self._queue[:_BURST_MAX])
-        chunk = chunk[: max(chunk.rfind(b"\r"), chunk.rfind(b"\n")) + 1]
-        if len(chunk.splitlines()) < _BURST_LINES:
-            return None
-        text = chunk.decode("utf-8", "replace").replace("\r\n", "\n").replace("\r", "\n")
-        if not all(char.isprintable() or char in "\n\t" for char in text) or "\ufffd" in text:
+        chunk, text = burst(self._queue)
+        if not chunk:
             return None
         del self._queue[: len(chunk)]
-        return self._worded(Shown(None), f"{self._keys.whole.text}\n{text.rstrip()}", (), self._held + chunk)
+        return self._worded(Shown(None), f"{self._keys.whole.text}\n{text}", (), self._held + chunk)
 
     def _look(self, *, final: bool) -> list[Event]:
         """Read the line; ask when screen and keys agree, or when nothing more is to be seen."""
@@ -302,9 +316,7 @@ class TerminalCodec:
         swallowed, self._swallowed = self._swallowed, b""
         prompt = self._watcher.again()
         self._keys.accepted()
-        # Editors may show the line once more before they erase it; anything else came from elsewhere and is shown.
-        rest, own = _ERASURE.sub(b"", swallowed), _ERASURE.sub(b"", prompt + self._taken.encode())
-        kept = b"" if rest in own else swallowed
+        kept = b"" if only_erases(swallowed, prompt + self._taken.encode()) else swallowed
         return [Data(Stream.STDOUT, kept + prompt), *self._go_on()]
 
     def _not_cleared(self) -> list[Event]:
@@ -318,14 +330,8 @@ class TerminalCodec:
 
     def _is_cleared(self) -> bool:
         """Whether the line is gone. The terminal's driver can't erase it from the screen beyond its last row."""
-        if self._watcher.empty():
-            return True
-        erased = self._swallowed.count(_DRIVER_ERASES)
-        return (
-            not self._watcher.editor
-            and self._swallowed == erased * _DRIVER_ERASES
-            and erased >= len(self._taken.split("\n")[-1].rstrip())
-        )
+        taken = self._taken.split("\n")[-1].rstrip()
+        return self._watcher.empty() or (not self._watcher.editor and driver_erased(self._swallowed, len(taken)))
 
     def _interrupt(self) -> list[Event]:
         self._more = False

@@ -25,6 +25,9 @@ _BASH_SEARCH = re.compile(r"\((?:failed )?(?:reverse-)?i-search\)`(.*?)': (.*)",
 _ZSH_ROW = re.compile(r"(?:failing )?(?:bck|fwd)-i-search: |execute: |zle-line-init")
 _SEPARATOR = re.compile(r"[$%#>\u276f\u279c]\s+(?=\S)")  # what prompts end in
 
+_DRIVER_ERASES = b"\x08 \x08"
+_ERASURE = re.compile(rb"\x1b\[[0-9;]*[A-Za-z]|[\x07\x08\r\n ]|\^E")
+
 _TELLING = 3  # characters of typed text on the screen that can't be chance
 
 SCROLLED = "the beginning of the line is not on the screen any more"
@@ -334,6 +337,17 @@ def same(shown: str, typed: str) -> bool:
     if "\t" in typed:  # shown as blanks, how many depends on the column
         return shown.split() == typed.split()
     return _plain(shown) == _plain(typed)
+
+
+def only_erases(output: bytes, line: bytes) -> bool:
+    """Return whether output takes a line away: editors may show it once more before they erase it."""
+    return _ERASURE.sub(b"", output) in _ERASURE.sub(b"", line)
+
+
+def driver_erased(output: bytes, length: int) -> bool:
+    """Return whether output is the terminal driver's way of erasing so many characters, or more, and nothing else."""
+    erased = output.count(_DRIVER_ERASES)
+    return output == erased * _DRIVER_ERASES and erased >= length
 
 
 def _plain(text: str) -> str:

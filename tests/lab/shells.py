@@ -10,6 +10,8 @@ import fcntl
 import os
 import pty
 import select
+import shlex
+import shutil
 import signal
 import struct
 import termios
@@ -36,7 +38,7 @@ from bastion.journal import AuditLog
 from bastion.masking.masker import MaskingPolicies
 from bastion.model import Action, ChannelKind, Grant, ShellGate, Stream, Verdict
 from bastion.policy.rules import RuleSet
-from bastion.protocols.base import Line
+from bastion.protocols.base import Boot, Event, Line
 from bastion.reading import CommandReader
 from bastion.store.memory import MemoryStore
 from bastion.store.thread import StoreThread
@@ -287,10 +289,13 @@ async def shell(
     home = folder / "home"
     home.mkdir(parents=True, exist_ok=True)
     plain = {"PATH": "/usr/bin:/bin", "HOME": str(home), "TERM": "xterm-256color", "LANG": "C.UTF-8", "PS1": "$ "}
-    channel = PTYChannel(command, home, size, {**plain, **(env or {})})
+    plain |= env or {}
     thread = StoreThread(MemoryStore())
     client = Typist()
-    services, relay = _relay(folder, thread, client, channel, gate, rules, size, default, reader or CommandReader())
+    services, relay, pool = _relay(folder, thread, client, gate, rules, size, default, reader or CommandReader())
+    boot = relay._pipeline._codec.start()  # type: ignore[attr-defined]
+    channel = PTYChannel(_booted(boot, command, home, plain), home, size, plain)
+    pool.channel = channel
     made = Shell(relay, client, channel, services, home)
     assert isinstance(relay._lines, LineGate)
     _watch(relay._lines, made.lines)
@@ -326,13 +331,12 @@ def _relay(
     folder: Path,
     thread: StoreThread,
     client: Typist,
-    channel: PTYChannel,
     gate: ShellGate,
     rules: Sequence[Rule],
     size: tuple[int, int],
     default: Action,
     reader: CommandReader,
-) -> tuple[Services, Relay]:
+) -> tuple[Services, Relay, Any]:
     clock = Clock()
     audit = AuditLog(thread, "node", clock)
     config = Config(folder / "bastion.toml", StoreConfig("", folder), targets={"web-1": WEB}, rules=tuple(rules))
@@ -359,11 +363,27 @@ def _relay(
     )
 
     class Pool:
+        channel: PTYChannel | None = None
+
         async def use(self, *_: object) -> PTYChannel:
-            return channel
+            assert self.channel is not None
+            return self.channel
 
     pool: Any = Pool()
-    return services, Relay(services, grant, request, pipeline, ledger, pool, client)
+    return services, Relay(services, grant, request, pipeline, ledger, pool, client), pool
+
+
+def _booted(events: Sequence[Event], command: Sequence[str], home: Path, env: dict[str, str]) -> Sequence[str]:
+    """Return what a target would run: the shell, or what a codec has it run in the shell's place."""
+    boot = next((event.command for event in events if isinstance(event, Boot)), None)
+    if boot is None:
+        return command
+    (home / ".hushlogin").touch()
+    prompt = f"PS1={shlex.quote(env['PS1'])}\n"
+    for name in (".bash_profile", ".zshrc", ".profile"):
+        (home / name).write_text(prompt, encoding="utf-8")
+    env["SHELL"] = shutil.which(command[0]) or command[0]
+    return [env["SHELL"], "-c", boot.decode()]
 
 
 __all__ = ["RULES", "SHELLS", "Shell", "Verdict", "shell"]

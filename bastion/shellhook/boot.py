@@ -1,0 +1,21 @@
+"""The command that starts a hooked shell in place of a user's login shell."""
+
+from base64 import b64encode
+from importlib.resources import files
+from string import Template
+
+_BOOT = 'exec /bin/sh -c \'eval "$(printf %s {code} | base64 -d)"; exec "$SHELL" -l\''
+
+
+def boot_command(token: str) -> bytes:
+    """Return what an exec request has the user's login shell run. Any shell reads it the same: one line, plain quotes.
+
+    Where the target has no base64, or its user a shell without a hook, that shell starts as it would have.
+    """
+    texts = {name: _text(f"{name}.sh") for name in ("bash", "zsh")}
+    code = Template(_text("start.sh")).substitute(texts, token=token)
+    return _BOOT.format(code=b64encode(code.encode()).decode()).encode()
+
+
+def _text(name: str) -> str:
+    return files("bastion.shellhook").joinpath(name).read_text(encoding="utf-8")
