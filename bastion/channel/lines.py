@@ -9,7 +9,17 @@ from typing import Protocol
 
 from bastion.channel.requests import ChannelRequest
 from bastion.channel.services import Services
-from bastion.inspectors.lines import NOT_SHOWN, Lines, Plan, Reading, definitions, short_forms, with_doubts
+from bastion.inspectors.lines import (
+    NOT_SHOWN,
+    TAKES_HOOK,
+    Lines,
+    Plan,
+    Reading,
+    definitions,
+    short_forms,
+    takes_hook,
+    with_doubts,
+)
 from bastion.model import Action, Grant, ShellGate, Verdict
 from bastion.policy.rules import BY_DEFAULT, CommandContext
 from bastion.policy.understanding import Understanding
@@ -73,6 +83,8 @@ class LineGate:
         verdicts: list[tuple[Verdict, str]] = []
         for reading in plan.readings:
             understanding, more = await self._understand(line, reading)
+            if line.place is Place.HOOK and takes_hook(understanding):
+                plan = replace(plan, doubts=(*plan.doubts, TAKES_HOOK))
             verdicts.append((self._verdict(reading, understanding, plan, more=more), reading.text))
             for text in [*definitions(understanding), *(short_forms(reading.text) if more and self._strict else ())]:
                 defined = await self._reader.understand(text.encode(), cwd=())

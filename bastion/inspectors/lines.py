@@ -223,10 +223,8 @@ class Lines:
         self._inside, self._begun, self._statement, self._screen_open = [], [], "", False
         known = [Reading(line.screen)] if line.screen is not None else []
         readings = [*known, *(Reading(other, firm=False) for other in line.others)]
-        taking = any(_TAKES_HOOK.search(reading.text) for reading in readings)
-        doubts = (*line.doubts, *((TAKES_HOOK,) if taking else ()))
         shown = line.screen if line.screen is not None else " | ".join(line.others) or NOT_SHOWN
-        return Plan(_distinct([*readings, *self._uncommented(known)]), doubts, shown)
+        return Plan(_distinct([*readings, *self._uncommented(known)]), line.doubts, shown)
 
     def _reads_screens(self) -> bool:
         return self._program in _SCREENS
@@ -268,6 +266,12 @@ def definitions(understanding: Understanding) -> list[str]:
     """Return texts that show what a later line could run by the names of functions that this one defines."""
     names = [found.group(1) or found.group(2) for found in _FUNCTION.finditer(understanding.text)]
     return [f"{understanding.text}\n{name}" for name in dict.fromkeys(names)]
+
+
+def takes_hook(understanding: Understanding) -> bool:
+    """Return whether a text may take away what has the shell ask, as it stands or with its quotes removed."""
+    words = [" ".join(word.text or "" for word in command.argv) for command in understanding.commands]
+    return any(_TAKES_HOOK.search(text) for text in (understanding.text, *words))
 
 
 def short_forms(text: str) -> list[str]:

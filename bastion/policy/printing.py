@@ -3,7 +3,8 @@
 import re
 from collections.abc import Sequence
 
-from bastion.policy import arithmetic, assignments, quoting
+from bastion import quoting
+from bastion.policy import arithmetic, assignments
 from bastion.policy.context import Call, Context, Handler
 from bastion.policy.fields import merge
 from bastion.policy.state import number, unknown

@@ -7,7 +7,8 @@ words, redirections' here-strings). What is not known becomes a hole; code insid
 import re
 from collections.abc import Iterator, Sequence
 
-from bastion.policy import arithmetic, braces, parameters, quoting
+from bastion import quoting
+from bastion.policy import arithmetic, braces, parameters
 from bastion.policy.context import IO, MAX_TEXT, Context, Input, InputKind, Output
 from bastion.policy.fields import Piece, assemble, join_pieces, merge
 from bastion.policy.state import HOME, State, number, unknown

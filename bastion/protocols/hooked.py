@@ -2,8 +2,7 @@
 
 At its prompt, keys are nobody's business: whatever they have the shell run, it asks with the text it will really run.
 While a program reads, and wherever the hook is missing, lines are read as `TerminalCodec` reads them. The shell's
-messages are taken out of the output. Nothing here trusts that a line was asked about once it went to the shell: one that
-was not is the end of the trust.
+messages are taken out of the output. A line that went to the shell, and that it did not ask about, ends the trust.
 """
 
 import re
@@ -20,6 +19,7 @@ from bastion.shellhook.messages import Kind, Message, MessageReader, answer
 _ASKS = 0.3  # for the question or a prompt after a line end, before input that came with it goes on
 _SETTLE = 0.15
 _SILENT = 8  # such pauses, while no line editor reads, until the shell is taken for one that does not ask
+_EDITOR_OFF = b"\x1b[?2004l"  # bracketed paste goes, as the editor gives the line away
 _PASTE_BEGIN = b"\x1b[200~"
 _GIVES = re.compile(rb"[\r\n\x0f]|" + re.escape(_PASTE_BEGIN))
 BLIND = "the shell does not know its text"
@@ -131,12 +131,12 @@ class HookedCodec:
         return events
 
     def _show(self, stream: Stream, data: bytes) -> list[Event]:
-        self._fresh = data.endswith(b"\n")
+        if visible := data.replace(_EDITOR_OFF, b"").rstrip(b"\r"):
+            self._fresh = visible.endswith(b"\n")
         events = self._terminal.feed(stream, data)
         if self._phase is _Phase.GIVEN:
-            if not self._terminal.editing:
-                self._left = True
-            elif self._left:
+            self._left = self._left or _EDITOR_OFF in data or not self._terminal.editing
+            if self._left and self._terminal.editing:
                 return [*events, *self._at_prompt()]
         if self._phase is _Phase.AWAY and self._state is None and any(isinstance(event, Line) for event in events):
             return [*self._told(HookState.ABSENT), *events]

@@ -13,9 +13,17 @@ from bastion.model import Stream
 from bastion.protocols.base import Command, Data, Event, Line, Pause, Place
 from bastion.protocols.keys import PASTE_END, Keys, Setting, Stop, burst
 from bastion.protocols.watch import (
-    DIFFER, INTERRUPT, KEYS, LONG_PASTE, NO_ECHO, ODD_KEY, UNSEEN,
-    Rest, Shown, Watcher, Window, driver_erased, only_erases, same,
-)  # fmt: skip
+    INTERRUPT,
+    LONG_PASTE,
+    ODD_KEY,
+    Rest,
+    Shown,
+    Watcher,
+    Window,
+    driver_erased,
+    only_erases,
+    same,
+)
 
 QUEUE_MAX = 64 * 1024
 """Bytes of input that are kept; more is not read from the client."""
@@ -133,12 +141,11 @@ class TerminalCodec:
                 return self._look(final=self._watcher.echoed or self._silences >= _PATIENCE)
             case _Phase.CLEARING:
                 return self._cleared() if self._is_cleared() else self._not_cleared()
-            case _Phase.SETTLING:
-                return self._go_on()
             case _Phase.PASTING:
                 return self._ask_paste(bytes(self._queue), ())
-            case _:
-                return []
+            case _Phase.SETTLING:
+                return self._go_on()
+        return []
 
     def ran(self) -> None:
         """Take that a line ran of which somebody else read the keys."""
@@ -165,9 +172,8 @@ class TerminalCodec:
             self._keys.prompted()
         if self._phase is _Phase.CLEARING:
             self._swallowed += data
-            if self._is_cleared():
-                return self._cleared()
-            return self._not_cleared() if len(self._swallowed) > QUEUE_MAX else []
+            too_much = len(self._swallowed) > QUEUE_MAX
+            return self._cleared() if self._is_cleared() else self._not_cleared() if too_much else []
         events: list[Event] = [Data(stream, data)]
         if self._phase is _Phase.READING:
             events += self._look(final=False)
@@ -242,7 +248,9 @@ class TerminalCodec:
                 return self._ask(self._worded(Shown(text, shown.others, shown.prompt), text, ()))
         if not final and self._looks < _EVALUATIONS:
             return [Pause(_QUIET)]
-        return self._ask(self._unsure(shown, keys.whole.text if typed else None))
+        whole = keys.whole.text if typed else None
+        doubts, echo = watcher.doubts(shown, whole)
+        return self._ask(self._worded(shown, whole, doubts, echo=echo))
 
     def _nothing_at_all(self) -> bool:
         """Whether Enter on an empty line can't run anything: nothing typed, and the prompt is the one seen before."""
@@ -251,20 +259,6 @@ class TerminalCodec:
             return False
         shown = watcher.read(self._keys)
         return shown.text == "" and not shown.others
-
-    def _unsure(self, shown: Shown, typed: str | None) -> Line:
-        """Return a line of which screen and keys give no one account."""
-        doubts = list(shown.doubts)
-        echo = self._watcher.echoes(shown, typed)
-        if shown.text is None and typed is None:
-            doubts.append(UNSEEN)
-        elif typed is None and not self._watcher.editor:
-            doubts.append(KEYS)
-        elif not echo:
-            doubts.append(NO_ECHO)
-        elif shown.text is not None and typed is not None and not same(shown.text, typed):
-            doubts.append(DIFFER)
-        return self._worded(shown, typed, tuple(doubts), echo=echo)
 
     def _worded(
         self, shown: Shown, typed: str | None, doubts: tuple[str, ...], raw: bytes = b"", *, echo: bool = True
@@ -316,8 +310,8 @@ class TerminalCodec:
         swallowed, self._swallowed = self._swallowed, b""
         prompt = self._watcher.again()
         self._keys.accepted()
-        kept = b"" if only_erases(swallowed, prompt + self._taken.encode()) else swallowed
-        return [Data(Stream.STDOUT, kept + prompt), *self._go_on()]
+        shown = b"" if only_erases(swallowed, prompt + self._taken.encode()) else swallowed
+        return [Data(Stream.STDOUT, shown + prompt), *self._go_on()]
 
     def _not_cleared(self) -> list[Event]:
         """The line is still there, as far as can be seen: an editor is interrupted, a program is left alone."""
@@ -330,7 +324,7 @@ class TerminalCodec:
 
     def _is_cleared(self) -> bool:
         """Whether the line is gone. The terminal's driver can't erase it from the screen beyond its last row."""
-        taken = self._taken.split("\n")[-1].rstrip()
+        taken = self._taken.rpartition("\n")[2].rstrip()
         return self._watcher.empty() or (not self._watcher.editor and driver_erased(self._swallowed, len(taken)))
 
     def _interrupt(self) -> list[Event]:

@@ -138,6 +138,20 @@ class Watcher:
         before = self._shown_before[:_TELLING]
         return typed is not None and bool(before) and typed.startswith(before)
 
+    def doubts(self, shown: Shown, typed: str | None) -> tuple[tuple[str, ...], bool]:
+        """Return why screen and keys give no one account of the line, and whether what is typed shows."""
+        echo = self.echoes(shown, typed)
+        why: tuple[str, ...] = ()
+        if shown.text is None and typed is None:
+            why = (UNSEEN,)
+        elif typed is None and not self.editor:
+            why = (KEYS,)
+        elif not echo:
+            why = (NO_ECHO,)
+        elif shown.text is not None and typed is not None and not same(shown.text, typed):
+            why = (DIFFER,)
+        return (*shown.doubts, *why), echo
+
     @property
     def at_known_prompt(self) -> bool:
         """Whether the line stands behind the same prompt as one before."""

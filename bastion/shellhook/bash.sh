@@ -37,10 +37,10 @@ __bastion_aliases() {
 __bastion_line() {
   local - entry text
   set +xeu
-  entry=$(HISTTIMEFORMAT= builtin history 1)
+  entry=$(HISTTIMEFORMAT= \builtin history 1)
   [[ $entry =~ ^\ *([0-9]+)[\ *]\ (.*)$ ]]
-  text=${BASH_REMATCH[2]}
-  if [[ ${BASH_REMATCH[1]} == "$__bastion_number" && ${#text} -le 65536 ]]; then
+  text=${BASH_REMATCH[2]-}
+  if [[ -o history && ${BASH_REMATCH[1]-} == "$__bastion_number" && ${#text} -le 65536 ]]; then
     __bastion_ask line "$text" "$(__bastion_aliases "$text")" && return
   else
     __bastion_ask blind && return
@@ -51,12 +51,16 @@ __bastion_line() {
 # DEBUG: a simple command is about to run. Asked about once a line, where the line did not show it. Behind the first
 # command of a pipeline the shell has lent the terminal to the pipeline, so that it can't ask; the line was asked about.
 __bastion_debug() {
-  [[ $BASHPID == $$ && -z $__bastion_prompting && -z ${COMP_LINE-} ]] || return 0
+  [[ $BASHPID == $$ && -z $__bastion_prompting ]] || return 0
+  if [[ -n ${COMP_LINE-} ]]; then
+    [[ $COMP_LINE == *['`(']* ]] && return 2  # completion functions evaluate words: none where a part could run
+    return 0
+  fi
   [[ ${FUNCNAME[1]-} != __bastion_* && $BASH_COMMAND != __bastion_* ]] || return 0
   local - command=$BASH_COMMAND stat IFS=' '
   set +xeuf
   if (( __bastion_fresh )); then
-    __bastion_fresh=0 __bastion_text=" $(HISTTIMEFORMAT= builtin history 1) "
+    __bastion_fresh=0 __bastion_text=" $(HISTTIMEFORMAT= \builtin history 1) "
     __bastion_wrap
   fi
   [[ $__bastion_text == *"$command"* ]] && return 0
@@ -88,7 +92,7 @@ __bastion_last() {
 
 # Take the last line out of the history where the user's own settings say so; the hook needs every line in it.
 __bastion_forget() {
-  local entry=$(HISTTIMEFORMAT= builtin history 1) pattern drop=
+  local entry=$(HISTTIMEFORMAT= \builtin history 1) pattern drop=
   [[ $entry =~ ^\ *([0-9]+)[\ *]\ (.*)$ ]]
   entry=${BASH_REMATCH[2]}
   [[ $__bastion_control == *ignore@(space|both)* && $entry == ' '* ]] && drop=1
@@ -112,6 +116,7 @@ __bastion_wrap() {
   fi
   PS0='$(__bastion_line)${__bastion_none[__bastion_fresh=1,__bastion_number=HISTCMD]-}'
   shopt -s extdebug promptvars
+  builtin bind -u shell-expand-line  # it runs what the line substitutes
   builtin trap -- "$__bastion_trap" DEBUG
 }
 
@@ -120,6 +125,7 @@ if [[ ${BASH_VERSINFO[0]}${BASH_VERSINFO[1]} -ge 44 ]]; then
   set -o history
   __bastion_trap='if __bastion_debug "$_"; then :; else false; fi'
   __bastion_text= __bastion_fresh=1 __bastion_number= __bastion_before= __bastion_prompting=1
-  readonly __bastion_token
+  readonly __bastion_token __bastion_trap
+  readonly -f $(compgen -A function __bastion_)
   __bastion_wrap
 fi

@@ -1,4 +1,8 @@
-"""The command that starts a hooked shell in place of a user's login shell."""
+"""The command that starts a hooked shell in place of a user's login shell.
+
+Such a shell asks the bastion before each command, and no file of the target is touched: `bash.sh` and `zsh.sh` are what
+it runs first.
+"""
 
 from base64 import b64encode
 from importlib.resources import files

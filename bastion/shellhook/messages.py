@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 
-from bastion.policy.quoting import ansi_c
+from bastion.quoting import ansi_c
 
 MESSAGE_MAX = 1024 * 1024
 """Bytes of a message; the hook itself keeps texts far below."""

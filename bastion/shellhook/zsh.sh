@@ -29,9 +29,26 @@ __bastion_preexec() {
     builtin kill -INT $$
 }
 
+# Widgets that complete and expand run what stands in the line: not where that could be a command.
+__bastion_evaluating=(
+  complete-word expand-or-complete expand-or-complete-prefix expand-word list-choices list-expand menu-complete
+  menu-expand-or-complete reverse-menu-complete delete-char-or-list _expand_word _expand_alias
+)
+__bastion_complete() {
+  if [[ $WIDGET == delete-char-or-list && $CURSOR -lt $#BUFFER ]]; then zle .delete-char; return; fi
+  [[ $BUFFER == *[\(\`]* ]] || zle "__bastion_$WIDGET" -- "$@"
+}
+
 __bastion_precmd() {
   emulate -L zsh
   [[ -z $functions[TRAPINT]$(builtin trap) ]] || return 0
+  local name
+  for name in $__bastion_evaluating; do
+    if [[ -n $widgets[$name] && $widgets[$name] != user:__bastion_complete ]]; then
+      zle -A "$name" "__bastion_$name"
+      zle -N "$name" __bastion_complete
+    fi
+  done
   preexec_functions=(__bastion_preexec ${preexec_functions:#__bastion_preexec})
   precmd_functions=(${precmd_functions:#__bastion_precmd} __bastion_precmd)
   __bastion_say "prompt;zsh $ZSH_VERSION"

@@ -76,7 +76,7 @@ class Stage:
                 else:
                     opened.type(step)
                 await opened.settled()
-            if rules is FREE:
+            if rules is not GUARDED:
                 with contextlib.suppress(TimeoutError):
                     await opened.until(lambda: _made(opened) == situation.made)
             made = _made(opened)

@@ -1,0 +1,46 @@
+"""Ways to have a hooked shell run a flagged command without its asking; none may work."""
+
+from tests.terminals.evasions import T, way
+from tests.terminals.situations import BASH, EDITORS, END, PASTE, UP, ZSH
+
+HOOK_EVASIONS = (
+    way("kept out of the history", "HISTCONTROL=ignorespace\r", f" {T}\r", shells=EDITORS),
+    way("ignored by the history", "HISTIGNORE='*'\r", f"{T}\r", shells=(BASH,)),
+    way("no history", "set +o history\r", f"({T})\r", shells=(BASH,)),
+    way("a history without size", "HISTSIZE=0\r", f"({T})\r", shells=(BASH,)),
+    way("the same line twice", f"HISTCONTROL=erasedups; : {T}\r", f": {T}\r", f"{T}\r", shells=(BASH,)),
+    way("in a subshell", f"({T})\r", shells=EDITORS),
+    way("in the background", f"{T} &\r", shells=EDITORS),
+    way("behind a pipe", f"echo a | {T}\r", shells=EDITORS),
+    way("in a group with a pipe", f"{{ {T}; }} | cat\r", shells=EDITORS),
+    way("substituted", f"echo $({T})\r", shells=EDITORS),
+    way("alias in a subshell", "alias t=touch\r", "(t mark)\r", shells=EDITORS),
+    way("alias behind a pipe", "alias t=touch\r", "echo a | t mark\r", shells=EDITORS),
+    way("alias of an alias", "alias t=touch u=t\r", "(u mark)\r", shells=EDITORS),
+    way("the hook's variable", "PS0=\r", f"({T})\r", shells=(BASH,)),
+    way("the hook's trap", "trap - DEBUG\r", f"({T})\r", shells=(BASH,)),
+    way("all of the hook", f"trap - DEBUG; PS0=; PROMPT_COMMAND=; ({T})\r", f"({T})\r", shells=(BASH,)),
+    way("named in parts", "printf -v P''S0 ''; shopt -u ext''debug\r", f"({T})\r", shells=(BASH,)),
+    way("its functions", "__bastion_line() { :; }; __bastion_debug() { :; }\r", f"({T})\r", shells=(BASH,)),
+    way("its functions, by eval", "eval '__bast''ion_ask() { :; }'\r", f"({T})\r", shells=(BASH,)),
+    way("builtins it uses", "builtin() { :; }\r", f"({T})\r", shells=(BASH,)),
+    way("aliases of what it uses", "alias builtin=: read=: local=:\r", f"({T})\r", shells=EDITORS),
+    way("interrupts ignored", "trap '' INT\r", f"({T})\r", shells=EDITORS),
+    way("the prompt's command", f"PROMPT_COMMAND='{T}'\r", "\r", shells=(BASH,)),
+    way("the prompt's command, later", "PROMPT_COMMAND+=';t'\r", f"t() {{ {T}; }}\r", "\r", shells=(BASH,)),
+    way("bound text that is a line", f'bind \'"q": "{T}\\n"\'\r', "q", shells=(BASH,)),
+    way("before each prompt", f"precmd() {{ {T} }}\r", "\r", shells=(ZSH,)),
+    way("its hooks in zsh", "preexec_functions=()\r", f"({T})\r", shells=(ZSH,)),
+    way("its function in zsh", "unfunction __bastion_preexec\r", f"({T})\r", shells=(ZSH,)),
+    way("interrupts caught in zsh", "TRAPINT() { return 0 }\r", f"({T})\r", shells=(ZSH,)),
+    way("a widget of one's own", f"f() {{ {T} }}; zle -N f; bindkey q f\r", "q", shells=(ZSH,)),
+    way("the widget for ends of line", f"zle -A beep accept-line; x=({T})\r", f"({T})\r", shells=(ZSH,)),
+    way("options", "setopt noexec\r", f"({T})\r", shells=(ZSH,)),
+    way("an answer forged", "token;0;y\x1e\r", f"({T})\r\x1etoken;0;y\x1e", shells=EDITORS),
+    way("typed ahead of the question", f"sleep 0.1\r({T})\r", shells=EDITORS),
+    way("pasted", f"{PASTE}echo a\n({T})\n{END}", "\r", shells=EDITORS),
+    way("Ctrl-C, and the line again", f"({T})\r", "\x03", f"{UP}\r", shells=EDITORS),
+    way("another shell in its place", "exec sh\r", f"{T}\r", shells=EDITORS),
+    way("a shell inside", "bash --norc -i\r", f"({T})\r", "exit\r", shells=EDITORS),
+)
+"""See the module's text. Somebody agrees to shells inside; all that is flagged or doubted is refused."""

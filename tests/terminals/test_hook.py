@@ -1,0 +1,186 @@
+"""Hooked shells: what they say is what runs, nothing flagged gets past them, and a held line leaves no trace."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from bastion.config.schema import Rule
+from bastion.model import Action, ShellGate
+from bastion.protocols.base import Place
+from recorder.screen import TerminalScreen
+from tests.lab.shells import SHELLS, Shell, shell
+from tests.terminals.evasions import EVASIONS
+from tests.terminals.hook_evasions import HOOK_EVASIONS
+from tests.terminals.play import GUARDED, Played, Stage
+from tests.terminals.situations import EDITORS, SITUATIONS, Situation
+
+AT_ONCE = 8
+ASKING = (Rule("nothing", Action.APPROVE, commands=("no-such-command **",), approvers=("sre",)),)
+NESTED = ("exec sh", "bash --norc -i", "tmux -f /dev/null -L gate-test new", "script -q /dev/null", "vim -u NONE -n f")
+HELD = (
+    Rule("flagged", Action.DENY, commands=("touch **",), reason="leaves a mark"),
+    Rule("asked", Action.APPROVE, commands=("mkdir **",), approvers=("sre",)),
+)
+
+
+def alone(situation: Situation) -> bool:
+    """Whether each line of a situation is a command of its own, typed at the hooked shell."""
+    return all(line.startswith("touch ") and "\n" not in line and "'" not in line for line in situation.lines)
+
+
+@pytest.mark.timeout(400)
+async def test_what_a_shell_says_is_what_it_runs(tmp_path: Path) -> None:
+    stage, turns = Stage(tmp_path), asyncio.Semaphore(AT_ONCE)
+
+    async def one(situation: Situation, name: str) -> Played:
+        async with turns:
+            return await stage.play(
+                situation, name, gate=ShellGate.HOOK, rules=ASKING, agrees=lambda told: "$v" not in told
+            )
+
+    ways = [one(situation, name) for situation in SITUATIONS for name in situation.shells if name in EDITORS]
+    played = await asyncio.gather(*ways)
+    await stage.reader.close()
+    assert len(played) >= 120
+    assert [one.name for one in played if one.made != one.situation.made] == []
+    said = [(one.name, line) for one in played if alone(one.situation) for line in one.situation.lines]
+    unsaid = [
+        (one.name, line)
+        for one in played
+        if alone(one.situation)
+        for line in one.situation.lines
+        if not any(line in (read or "") for read in one.read)
+    ]
+    assert len(said) >= 60
+    assert unsaid == []
+
+
+@pytest.mark.timeout(400)
+async def test_no_evasion_works(tmp_path: Path) -> None:
+    stage, turns = Stage(tmp_path), asyncio.Semaphore(AT_ONCE)
+
+    async def one(situation: Situation, name: str) -> Played:
+        async with turns:
+            return await stage.play(
+                situation, name, gate=ShellGate.HOOK, rules=GUARDED, agrees=lambda told: told in NESTED
+            )
+
+    ways = [one(way, name) for way in (*EVASIONS, *HOOK_EVASIONS) for name in way.shells if name in EDITORS]
+    played = await asyncio.gather(*ways)
+    await stage.reader.close()
+    assert [one.name for one in played if "mark" in one.made] == []
+
+
+@asynccontextmanager
+async def at_prompt(folder: Path, name: str) -> AsyncIterator[Shell]:
+    """Start a hooked shell where `mkdir` wants an approval and `touch` is denied."""
+    async with shell(folder, SHELLS[name], gate=ShellGate.HOOK, rules=HELD) as opened:
+        await opened.expect("$ ")
+        await opened.settled()
+        yield opened
+
+
+def screen(opened: Shell) -> list[str]:
+    """Return the rows that a user sees below the first prompt."""
+    shown = TerminalScreen(80, 24)
+    shown.feed(opened.client.seen)
+    return [row for row in shown.lines() if row]
+
+
+def state(opened: Shell) -> str:
+    """Return the state of the one request there is."""
+    (row,) = opened.services.thread.store.approvals.list()
+    return str(row.state)
+
+
+@pytest.mark.parametrize("name", EDITORS)
+async def test_a_denied_line_is_given_up_and_the_prompt_is_back(tmp_path: Path, name: str) -> None:
+    async with at_prompt(tmp_path, name) as opened:
+        opened.type("touch mark; echo after > f\r")
+        await opened.settled()
+        seen = screen(opened)
+        assert "bastion: denied by rule flagged: leaves a mark" in seen
+        assert seen[-1] == "$"
+        opened.type("echo done > g\r")
+        await opened.until(lambda: opened.made("g"))
+        assert not opened.made("mark")
+        assert not opened.made("f")
+
+
+@pytest.mark.parametrize("name", EDITORS)
+async def test_a_held_line_runs_once_it_is_approved_and_output_goes_on_meanwhile(tmp_path: Path, name: str) -> None:
+    async with at_prompt(tmp_path, name) as opened:
+        opened.type("(sleep 0.1; echo background) &\r")
+        opened.type("mkdir mark\r")
+        await opened.expect("waiting for approval")
+        await opened.expect("background")
+        opened.type("echo typed > ahead\r")
+        await opened.settled()
+        assert not opened.made("mark")
+        assert not opened.made("ahead")
+        await opened.decide(approve=True)
+        await opened.until(lambda: opened.made("mark") and opened.made("ahead"))
+        assert state(opened) == "used"
+
+
+@pytest.mark.parametrize("name", EDITORS)
+async def test_ctrl_c_withdraws_and_the_line_does_not_run(tmp_path: Path, name: str) -> None:
+    async with at_prompt(tmp_path, name) as opened:
+        opened.type("mkdir mark\r")
+        await opened.expect("waiting for approval")
+        opened.type("\x03")
+        await opened.until(lambda: state(opened) == "withdrawn")
+        opened.type("echo done > f\r")
+        await opened.until(lambda: opened.made("f"))
+        assert not opened.made("mark")
+
+
+async def test_lines_of_programs_are_read_as_strictly_as_without_a_hook(tmp_path: Path) -> None:
+    async with at_prompt(tmp_path, "bash") as opened:
+        opened.type("cat\r")
+        await opened.settled()
+        opened.type("touch mark\r")
+        await opened.expect("denied by rule flagged")
+        opened.type("\x03")
+        await opened.settled()
+        opened.type("echo done > f\r")
+        await opened.until(lambda: opened.made("f"))
+        places = [line.place for line, _ in opened.lines]
+        assert places == [Place.HOOK, Place.PROGRAM, Place.HOOK]
+
+
+@pytest.mark.parametrize("name", EDITORS)
+async def test_a_large_paste_and_a_long_line_are_answered(tmp_path: Path, name: str) -> None:
+    async with at_prompt(tmp_path, name) as opened:
+        opened.type("\x1b[200~" + "echo " + "x" * 100_000 + "\x1b[201~")
+        await opened.settled()
+        opened.type("\r")
+        await opened.expect("(rule strict, approvers sre")
+        await opened.decide(approve=False)
+        await opened.settled()
+        opened.type("echo done > f\r")
+        await opened.until(lambda: opened.made("f"))
+
+
+async def test_users_settings_are_kept(tmp_path: Path) -> None:
+    async with at_prompt(tmp_path, "bash") as opened:
+        opened.answer(lambda _: True)
+        for line in (
+            "HISTCONTROL=ignoreboth HISTIGNORE='echo secret*'",
+            "PROMPT_COMMAND='prompts=$((prompts + 1))'",
+            " echo hidden",
+            "echo secret",
+            "echo same",
+            "echo same",
+            "false",
+        ):
+            opened.type(f"{line}\r")
+            await opened.settled()
+        opened.type('echo "status $? prompts $prompts"; history > h\r')
+        await opened.until(lambda: opened.made("h"))
+        kept = [line.split(maxsplit=1)[1] for line in (opened.folder / "h").read_text(encoding="utf-8").splitlines()]
+        assert kept[2:5] == ["echo same", "false", 'echo "status $? prompts $prompts"; history > h']
+        assert "status 1 prompts 6" in opened.text
