@@ -183,6 +183,9 @@ class BulkPackets(_Base):
 class BulkChannel(_Channel):
     """Mixed in before any of asyncssh's channels. `congested` of its connection says whether channels are to wait."""
 
+    def _log_packet(self, *_: object) -> None:
+        """Say nothing of each packet."""
+
     def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
         """Say how much may wait before the session is told to pause, and how little before it may go on."""
         if high is None and low is None:  # asyncssh's own are less than comes in one read, and so stop after each

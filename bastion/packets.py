@@ -7,6 +7,7 @@ protocol changes: the same packets go out in the same order.
 - What is sent while a socket's data is worked off leaves in one write a connection, as soon as that is done. Other
   packets leave together at the end of the event loop's turn.
 - The keepalive timer is not set anew for each packet that comes in; when it fires, it looks whether any did.
+- Nothing is put into words for a log that nobody keeps.
 """
 
 import asyncio
@@ -14,10 +15,20 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from asyncssh.constants import MSG_IGNORE
+from asyncssh.logging import SSHLogger
 
 from bastion.bulk import BulkPackets
 
 FLUSH_SIZE = 256 * 1024  # bytes gathered before they are written without waiting for the turn's end
+
+
+class QuietLogger(SSHLogger):
+    """asyncssh's logger, which would word each line before it asks whether anybody wants it."""
+
+    def log(self, level: int, msg: object, *args: Any, **options: Any) -> None:
+        """Log a line where lines of this level are kept."""
+        if self.isEnabledFor(level):
+            super().log(level, msg, *args, **options)
 
 
 class _Turn:
@@ -47,6 +58,10 @@ class FrugalPackets(BulkPackets):
         self._gathered: list[bytes] = []
         self._turn = _turns.setdefault(asyncio.get_running_loop(), _Turn())
         super().__init__(*args, **options)
+        self._logger = QuietLogger(context=self._logger._context)  # noqa: SLF001 - those of its channels come of it
+
+    def _log_packet(self, *_: object) -> None:
+        """Say nothing of each packet."""
 
     def data_received(self, data: bytes, datatype: int | None = None) -> None:
         """Take what came, and send what all connections have to say to it."""

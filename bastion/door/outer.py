@@ -44,6 +44,7 @@ class OuterServer(ForwardingServer):
         self._at_browser = False
         self._username = ""
         self._identity: Identity | None = None
+        self._offered: tuple[bytes, Identity] | None = None  # a certificate that opens something here
         self._exchange: LoginExchange | None = None
         self._exchanges = 0
         self._client: ClientConnection | None = None
@@ -85,7 +86,13 @@ class OuterServer(ForwardingServer):
         return True
 
     async def prove(self, certificate: bytes) -> Identity | None:
-        """Return who a certificate speaks for; None, with the reason in the log alone, where it opens nothing."""
+        """Return who a certificate speaks for; None, with the reason in the log alone, where it opens nothing.
+
+        Clients offer it before they sign with it. What was found of these bytes then still holds: the time to log in is
+        short, and whether it was revoked is looked up once more when the client is in.
+        """
+        if self._offered is not None and self._offered[0] == certificate:
+            return self._offered[1]
         services = self._host.services
         try:
             identity = identify(certificate, services.keys.user_ca, self._address, services.clock())
@@ -98,6 +105,7 @@ class OuterServer(ForwardingServer):
         if revoked:
             await self._note_refusal("certificate", f"serial {identity.serial} is revoked or was never issued")
             return None
+        self._offered = certificate, identity
         return identity
 
     async def _note_refusal(self, how: str, why: str) -> None:
@@ -141,6 +149,7 @@ class OuterServer(ForwardingServer):
         """Welcome the client."""
         assert self._identity is not None
         assert self._connection is not None
+        self._offered = None
         self._client = ClientConnection(self._host.services, self._identity, self._address, self._connection)
         self._host.callers.discard(self)
         self._count_out()

@@ -49,6 +49,8 @@ class Database:
             str(url.database) if url.get_backend_name() == "sqlite" else url.render_as_string(hide_password=True)
         )
         self.engine = _engine(url, busy_timeout)
+        self._reading = self.engine.execution_options(write=False)
+        self._writing = self.engine.execution_options(write=True)
         self._local = threading.local()
 
     @contextmanager
@@ -72,18 +74,23 @@ class Database:
             yield outer
             return
         try:
-            with self.engine.connect().execution_options(write=write) as connection, connection.begin():
+            with (self._writing if write else self._reading).begin() as connection:
                 self._local.connection = connection
                 try:
                     yield connection
                 finally:
                     self._local.connection = None
-        except SQLAlchemyError as error:
+        except (SQLAlchemyError, sqlite3.Error) as error:
             raise unavailable(self.label, error) from error
 
     def close(self) -> None:
         """Close all connections."""
         self.engine.dispose()
+
+
+def columns(row: Any) -> dict[str, Any]:
+    """Return the fields of a row, a flat dataclass, by name."""
+    return {name: getattr(row, name) for name in row.__dataclass_fields__}
 
 
 def _engine(url: URL, busy_timeout: float) -> Engine:
@@ -104,6 +111,7 @@ def _engine(url: URL, busy_timeout: float) -> Engine:
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
         immediate = connection.get_execution_options().get("write", False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+        driver: Any = connection.connection  # as each transaction begins so, without SQLAlchemy's care for statements
+        driver.execute("BEGIN IMMEDIATE" if immediate else "BEGIN")
 
     return engine

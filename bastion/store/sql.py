@@ -2,16 +2,19 @@
 
 Written in SQLAlchemy Core, the same for every database; what differs between them is in `database.py`. Rows that are
 read to be changed are locked first (SQLite locks the whole file when a writer begins).
+
+What every login and every session asks is put together once, here below: for SQLAlchemy, building a statement anew and
+finding its text in the cache is more work than to run it.
 """
 
 import json
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, and_, insert, select, update
+from sqlalchemy import Row, and_, bindparam, insert, select, update
 
 from bastion.audit import Event, Head, JournalEntry, canonical, chain
 from bastion.errors import NotFoundError, UnavailableError
@@ -27,9 +30,17 @@ from bastion.store.base import (
     SessionStore,
     WorkerStore,
 )
-from bastion.store.database import Database
+from bastion.store.database import Database, columns
 from bastion.store.sql_approvals import SQLApprovals
 from bastion.store.sql_workers import SQLOrders, SQLWorkers
+
+_ADD_SESSION = insert(tables.sessions)
+_FINISH_SESSION = update(tables.sessions).where(tables.sessions.c.id == bindparam("which"))
+_HEAD = select(tables.journal_head.c.seq, tables.journal_head.c.hash)
+_LOCK_HEAD = _HEAD.with_for_update()
+_MOVE_HEAD = update(tables.journal_head)
+_APPEND = insert(tables.journal)
+_REVOKED = select(tables.certificates.c.revoked).where(tables.certificates.c.serial == bindparam("which"))
 
 
 class SQLStore:
@@ -70,13 +81,12 @@ class SQLSessions:
     def add(self, row: SessionRow) -> None:
         """See `SessionStore.add`."""
         with self._database.write() as connection:
-            connection.execute(insert(tables.sessions).values(_session_values(row)))
+            connection.execute(_ADD_SESSION, _session_values(row))
 
     def finish(self, row: SessionRow) -> None:
         """See `SessionStore.finish`. Raise NotFoundError where it was never added."""
-        table = tables.sessions
         with self._database.write() as connection:
-            done = connection.execute(update(table).where(table.c.id == row.id).values(_session_values(row)))
+            done = connection.execute(_FINISH_SESSION, _session_values(row) | {"which": row.id})
             if done.rowcount != 1:
                 raise NotFoundError(f"there is no session {row.id}")
 
@@ -121,9 +131,8 @@ class SQLJournal:
         """See `JournalStore.append`."""
         if not events:
             return []
-        head, journal = tables.journal_head, tables.journal
         with self._database.write() as connection:
-            last = connection.execute(select(head.c.seq, head.c.hash).with_for_update()).first()
+            last = connection.execute(_LOCK_HEAD).first()
             if last is None:
                 raise UnavailableError("the journal has lost its head; restore the database from a backup")
             entries: list[JournalEntry] = []
@@ -132,9 +141,9 @@ class SQLJournal:
                 entry = chain(event, seq + 1, time, node, prev)
                 seq, prev = entry.seq, entry.hash
                 entries.append(entry)
-            values = [asdict(entry) | {"data": canonical(entry.data).decode()} for entry in entries]
-            connection.execute(insert(journal), values)
-            connection.execute(update(head).values(seq=seq, hash=prev))
+            values = [columns(entry) | {"data": canonical(entry.data).decode()} for entry in entries]
+            connection.execute(_APPEND, values)
+            connection.execute(_MOVE_HEAD, {"seq": seq, "hash": prev})
         return entries
 
     def list(
@@ -152,9 +161,8 @@ class SQLJournal:
 
     def head(self) -> Head:
         """See `JournalStore.head`."""
-        table = tables.journal_head
         with self._database.read() as connection:
-            row = connection.execute(select(table.c.seq, table.c.hash)).first()
+            row = connection.execute(_HEAD).first()
         if row is None:
             raise UnavailableError("the journal has lost its head; restore the database from a backup")
         return Head(row.seq, row.hash)
@@ -169,7 +177,7 @@ class SQLCertificates:
     def add(self, row: CertificateRow) -> None:
         """See `CertificateStore.add`."""
         with self._database.write() as connection:
-            connection.execute(insert(tables.certificates).values(asdict(row) | {"serial": str(row.serial)}))
+            connection.execute(insert(tables.certificates), columns(row) | {"serial": str(row.serial)})
 
     def list(self, *, identity: str | None = None, limit: int = 100) -> Sequence[CertificateRow]:
         """See `CertificateStore.list`."""
@@ -182,9 +190,8 @@ class SQLCertificates:
 
     def is_revoked(self, serial: int) -> bool:
         """See `CertificateStore.is_revoked`."""
-        table = tables.certificates
         with self._database.read() as connection:
-            row = connection.execute(select(table.c.revoked).where(table.c.serial == str(serial))).first()
+            row = connection.execute(_REVOKED, {"which": str(serial)}).first()
         return row is None or row.revoked is not None
 
     def revoke(self, serial: int, now: datetime) -> bool:
@@ -199,7 +206,7 @@ class SQLCertificates:
 
 
 def _session_values(row: SessionRow) -> dict[str, Any]:
-    return asdict(row) | {"masked": json.dumps(dict(row.masked))}
+    return columns(row) | {"masked": json.dumps(dict(row.masked))}
 
 
 def _session(row: Row[Any]) -> SessionRow:

@@ -5,18 +5,19 @@ will never find a 6 later.
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from datetime import datetime
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import bindparam, delete, func, insert, select, update
 
 from bastion.errors import NotFoundError
 from bastion.store import tables
 from bastion.store.base import OrderKind, OrderRow, WorkerRow
-from bastion.store.database import Database
+from bastion.store.database import Database, columns
 
 _WORKERS = tables.workers
 _ORDERS = tables.orders
+# Asked several times a second, and so put together once
+_AFTER = select(_ORDERS).where(_ORDERS.c.number > bindparam("seen")).order_by(_ORDERS.c.number)
 
 
 class SQLWorkers:
@@ -28,7 +29,7 @@ class SQLWorkers:
     def add(self, row: WorkerRow) -> None:
         """See `WorkerStore.add`."""
         with self._database.write() as connection:
-            connection.execute(insert(_WORKERS).values(asdict(row)))
+            connection.execute(insert(_WORKERS), columns(row))
 
     def beat(self, worker_id: str, now: datetime) -> None:
         """See `WorkerStore.beat`."""
@@ -71,9 +72,9 @@ class SQLOrders:
 
     def after(self, number: int) -> Sequence[OrderRow]:
         """See `OrderStore.after`."""
-        query = select(_ORDERS).where(_ORDERS.c.number > number).order_by(_ORDERS.c.number)
         with self._database.read() as connection:
-            rows = [dict(row._mapping) for row in connection.execute(query)]  # noqa: SLF001 - see `SQLWorkers.list`
+            found = connection.execute(_AFTER, {"seen": number})
+            rows = [dict(row._mapping) for row in found]  # noqa: SLF001 - see `SQLWorkers.list`
         return [OrderRow(**row | {"kind": OrderKind(row["kind"])}) for row in rows]
 
     def forget(self, before: datetime) -> None:

@@ -79,7 +79,9 @@ class Dialer:
             ) from error
 
     async def _connect(self, who: _SignIn, target: Target, gateway: Gateway | None) -> TargetConnection:
-        options = await asyncssh.SSHClientConnectionOptions.construct(
+        loop = asyncio.get_running_loop()
+        options = asyncssh.SSHClientConnectionOptions(  # reads no file, and so needs no thread
+            loop=loop,
             config=None,
             host=target.address.host,
             port=target.address.port,
@@ -90,7 +92,6 @@ class Dialer:
             **self._credential(who, target),
             **handshake(target),
         )
-        loop = asyncio.get_running_loop()
         options.waiter = loop.create_future()
         async with asyncio.timeout(CONNECT_SECONDS):
             connection = await self._open(lambda: TargetConnection(loop, options, wait="auth"), target, gateway)
