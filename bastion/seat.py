@@ -10,6 +10,7 @@ import json
 import socket
 from collections.abc import Callable, MutableMapping
 from dataclasses import dataclass
+from typing import cast
 
 VARIABLE = "BASTION_SEAT"
 READY = b"ready\n"
@@ -70,9 +71,8 @@ class WorkerLine(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Say that the worker accepts connections."""
-        assert isinstance(transport, asyncio.WriteTransport)
-        self._transport = transport
-        transport.write(READY)
+        self._transport = cast("asyncio.WriteTransport", transport)
+        self._transport.write(READY)
 
     def data_received(self, data: bytes) -> None:
         """Answer questions, those that piled up meanwhile with one answer each."""

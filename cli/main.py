@@ -1,6 +1,7 @@
 """The program `bastion`, as typed in a shell. The one module of the CLI that reads arguments and environment."""
 
 import asyncio
+import importlib.util
 import logging
 import os
 import sys
@@ -15,12 +16,14 @@ from cli.tree import local_tree
 
 INTERRUPTED = 130
 DEBUG = "BASTION_DEBUG"
+SERVER = "serve"
 
 
 def main() -> None:
     """Run one command line and end the process with its status."""
     try:
-        status = asyncio.run(_main(sys.argv[1:]))
+        with asyncio.Runner(loop_factory=_new_loop) as runner:
+            status = runner.run(_main(sys.argv[1:]))
     except (KeyboardInterrupt, asyncio.CancelledError):
         status = INTERRUPTED
     except BrokenPipeError:
@@ -30,6 +33,14 @@ def main() -> None:
     except BrokenPipeError:  # `| head` has seen enough; the interpreter must not complain about it at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     sys.exit(status)
+
+
+def _new_loop() -> asyncio.AbstractEventLoop:
+    """Return the event loop: for the server uvloop, where this machine has a build of it; other commands load less."""
+    if SERVER not in sys.argv[1:] or importlib.util.find_spec("uvloop") is None:
+        return asyncio.new_event_loop()
+    loop: asyncio.AbstractEventLoop = importlib.import_module("uvloop").new_event_loop()
+    return loop
 
 
 async def _main(arguments: list[str]) -> int:

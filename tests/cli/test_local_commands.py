@@ -152,6 +152,20 @@ def test_a_defect_shows_no_traceback(tmp_path: Path) -> None:
         assert ("Traceback" in done.stderr) is traceback
 
 
+@pytest.mark.parametrize(("command", "module"), [("serve", "uvloop"), ("check", "asyncio")])
+def test_the_server_alone_runs_on_the_fast_event_loop(command: str, module: str) -> None:
+    script = (
+        "import asyncio, sys, cli.main\n"
+        "async def run(*_, **__): print(type(asyncio.get_running_loop()).__module__)\n"
+        "cli.main.run = run\n"
+        f"sys.argv = ['bastion', '{command}', '-c', 'bastion.toml']\n"
+        "cli.main.main()\n"
+    )
+    python = str(Path(PROGRAM).with_name("python"))
+    done = subprocess.run([python, "-c", script], check=False, capture_output=True, text=True)
+    assert done.stdout.startswith(module), done.stderr
+
+
 RULES = """
 [[rules]]
 name = "wipe"
