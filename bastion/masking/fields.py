@@ -44,7 +44,12 @@ _FIELDS = {
     "card": "card card_number card_no cardnumber credit_card credit_card_number creditcard cc_number cc pan",
     "ip": "ip ip_address ipaddress ip_addr client_ip remote_addr remote_ip",
     "mac": "mac mac_address mac_addr hwaddr",
-    "secret": "password passwd pwd passphrase secret token api_key access_token secret_key private_key pin cvv cvc",
+    "secret": (
+        "password passwd pwd passphrase passcode secret token api_key apikey access_token refresh_token auth_token"
+        " client_secret secret_key secret_key_base secret_access_key access_key account_key private_key encryption_key"
+        " signing_key connection_string password_hash pass_hash db_pass smtp_pass mail_pass user_pass webhook_url"
+        " pin cvv cvc"
+    ),
 }
 _KINDS = {name.encode(): kind for kind, names in _FIELDS.items() for name in names.split()}
 WEAK_NAMES = frozenset(b"name names nom nome nombre naam navn namn nimi".split())
@@ -83,6 +88,8 @@ def header(cells: list[bytes]) -> list[str] | None:
     if len(cells) < 2 or len(cells) > 400:
         return None
     stripped = [cell.strip() for cell in cells]
+    if not stripped[-1] and not any(stripped[1:]):
+        return None  # one word and a comma: a line of a list
     if not all(not cell or _VALID.fullmatch(cell) for cell in stripped):
         return None
     if stripped[0].lower().partition(b" ")[0] in _FIRST_WORDS or any(cell.count(b" ") > 3 for cell in stripped):
@@ -95,7 +102,8 @@ def header(cells: list[bytes]) -> list[str] | None:
 
 _NUMBERED = (
     "ssn social_security_number social_security_no social_security national_id national_identifier national_insurance"
-    " national_insurance_number nino passport_number passport_no identity_number id_card_number tax_number"
+    " national_insurance_number nino passport_number passport_no identity_number id_card_number tax_number tax_id"
+    " personal_number personal_code personnummer aadhaar_number codice_fiscale"
 )
 _STRICT = [
     name.replace("_", "[ _-]?")

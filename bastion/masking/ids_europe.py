@@ -38,7 +38,7 @@ ROWS: tuple[Row, ...] = (
     identifier(
         "de-tax",
         check.de_tax,
-        words="steuer-?id|(?:steuerliche |steuer-?)?identifikationsnummer|idnr|tax[ _-]?id|steuernummer|tin",
+        words="steuer[ _-]?id|(?:steuerliche |steuer-?)?identifikationsnummer|idnr|tax[ _-]?id|steuernummer|tin",
         named=["99~999~999~999"],
         samples=("Steuer-ID: <48 329 616 766>", '"tax_id": "<36172059147>"'),
         near_misses=("36172059147", "Steuer-ID: 36172059148"),

@@ -191,7 +191,7 @@ ROWS: tuple[Row, ...] = (
     identifier(
         "za-identity",
         check.za_identity,
-        words="za ?id|rsa id|south african id|id[ _-]?(?:number|no)|identity number",
+        words="za ?id|rsa id|south african id|(?:id|identity)[ _-]?(?:number|no)",
         named=["99[01]9[0-3]9~9999~[012][0-9]9", "99[01]9[0-3]9 9999 [012]9 9"],
         samples=("ID number: <7810073546082>", "RSA ID <400417 5852 08 4>"),
         near_misses=("7810073546082", "ID number: 7810073546083"),

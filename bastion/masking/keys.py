@@ -26,9 +26,10 @@ _QUOTE = rb"\\{0,3}[\"']"
 _MAYBE = rb"(?:" + _QUOTE + rb")?"
 _ASSIGNED = rb"(?:" + _MAYBE + rb"[ \t]{0,16}(?::=|=>?|:|\xef\xbc\x9a)[ \t]{0,16}" + _MAYBE + rb")"
 _OPTION = rb"(?:pass|password|passwd|passphrase|token|secret|api-?key|(?:secret|access|account|auth)-key) [\"']?"
-_IDENTIFIED = rb"(?:identified(?: with [a-z0-9_]{1,40})? by |password[ (]|passwd )[\"']"
+_IDENTIFIED = rb"(?:identified(?: with [a-z0-9_]{1,40})? by |password |passwd |(?<![.\w])password\()[\"']"
 _LISTED = _QUOTE + rb",[ ]?" + _QUOTE
 _VALUED = _MAYBE + rb",?\s{0,40}" + _MAYBE + rb"value" + _MAYBE + rb"[:=][ ]{0,3}" + _MAYBE
+_TOLD = rb"(?: is| was)(?: now)?:? " + _MAYBE
 _ELEMENT = rb"(?: [^<>\r\n]{0,40})?>"
 _CELL = rb"[ ]{0,40}\|[ ]{1,2}"
 _SCHEME = rb"(?:(?:authorization[\"']?[:=] ?[\"']?(?:basic|bearer|token|negotiate|digest|apikey)|bearer) )"
@@ -71,6 +72,11 @@ class Key(NamedTuple):
     least: int
     closer: bytes
 
+    @property
+    def quoted(self) -> bool:
+        """Whether the value stands in quotes, or alone in an element."""
+        return bool(self.closer)
+
 
 class _Form(NamedTuple):
     """A pattern of keys, and what they are worth."""
@@ -88,7 +94,7 @@ _WORD = _form(PASSWORD + _ASSIGNED)
 _NEAR = (
     _WORD,
     _form(rb"(?<![\w\-])--(?:[a-z0-9\-]{0,20}-)?" + _OPTION + rb"|" + _IDENTIFIED, sure=True),
-    _form(PASSWORD + _LISTED),
+    _form(PASSWORD + rb"(?:" + _LISTED + rb"|" + _TOLD + rb")"),
 )
 _VALUED_FORM = _form(PASSWORD + _VALUED)
 _FAR = {
@@ -134,7 +140,19 @@ _SPOKEN = (
 )
 _LAST_WORDS = (
     *(b"basic", b"bearer", b"token", b"negotiate", b"digest", b"apikey"),
-    *(b"pass", b"password", b"passwd", b"passphrase", b"secret", b"-key", b" by", b"password("),
+    *(
+        b"pass",
+        b"password",
+        b"passwd",
+        b"passphrase",
+        b"secret",
+        b"-key",
+        b" by",
+        b"password(",
+        b" is",
+        b" was",
+        b" now",
+    ),
     *(b"masterauth", b"rootpw", b"bindpw", b" -p", b" -a", b" -w"),
 )
 _ENDINGS = (
@@ -153,7 +171,7 @@ _ENDINGS = (
         b"nord",
         b"\x82o",
     ),
-    *(b"sana", b"kode", b"\x8c", b"\x81", b"\xbc", b"\x89", b"\xb8", b" by"),
+    *(b"sana", b"kode", b"\x8c", b"\x81", b"\xbc", b"\x89", b"\xb8", b" by", b" is", b" was", b" now"),
 )
 """What the words of `_NEAR` end with, in small letters."""
 _SIGNS = frozenset((b"=", b":", b">", b"%", b"|", b"\x9a"))
@@ -206,8 +224,8 @@ def _first(forms: Iterable[_Form], before: bytes, low: int = 0) -> Key | None:
 _KNOWN = (
     PASSWORD + _ASSIGNED,
     rb"-" + _OPTION,
-    _IDENTIFIED + rb"|" + _SCHEME + rb"|" + _HOOK + rb"|" + _SIGNED + rb"|" + _DIRECTIVE,
-    PASSWORD + rb"(?:" + _LISTED + rb"|" + _MAYBE + _ELEMENT + rb"|" + _CELL + rb")",
+    _IDENTIFIED.replace(rb"(?<![.\w])", b"") + rb"|" + _SCHEME + rb"|" + _HOOK + rb"|" + _SIGNED + rb"|" + _DIRECTIVE,
+    PASSWORD + rb"(?:" + _LISTED + rb"|" + _TOLD + rb"|" + _MAYBE + _ELEMENT + rb"|" + _CELL + rb")",
     PASSWORD + _VALUED,
     rb"set-cookie2?[\"']?: ?[\"']?[\w.\-]+=|password[ \t]{1,4}",
     rb"[ ]-[paw] ?[\"']?|-pass(?:in|out|word)? pass:",

@@ -37,6 +37,10 @@ _NO_VALUES = frozenset(
 )
 _DIRECTORY = re.compile(rb"(?i)(?:old)?pwd[:= \t\"']+")  # of a shell
 _CALLS = (b"[", b"(")
+_CALLED = re.compile(rb"[A-Za-z_]+|(?:[A-Za-z_]\w*\.)+[A-Za-z_]\w*")
+_CODE = re.compile(rb"(?:[A-Za-z_]+\.)+[A-Za-z_]+|await|self|this|new|yield|not|lambda")
+_TYPED = (b",", b")", b"[", b"|")
+_TYPE = re.compile(rb"(?:[A-Z][a-z]+)+")
 _PLAIN = re.compile(rb"[A-Za-z]?[a-z.\-_:/]*|[A-Z_\-]+|[0-9.]{1,5}")
 
 _URL = re.compile(
@@ -142,13 +146,22 @@ def _locate_value(text: bytes, hit: int) -> Span | None:
     if key is None or found is None or found[0].lower() in _NO_VALUES:
         return None
     value = found[0]
-    if value[:1] == b"/" and _DIRECTORY.fullmatch(key.text) is not None:
+    if len(value) < key.least or (value[:1] == b"/" and _DIRECTORY.fullmatch(key.text) is not None):
         return None
-    if text[found.end() : found.end() + 1] in _CALLS and _PLAIN.fullmatch(value) is not None:
-        return None  # code: os.environ["X"], read_key()
-    if len(value) < key.least or (not key.sure and _PLAIN.fullmatch(value) is not None):
+    if not key.quoted and _is_code(key.text, value, text[found.end() : found.end() + 1]):
+        return None
+    if not key.sure and (_PLAIN.fullmatch(value) is not None or b" " in value):
         return None
     return found.span()
+
+
+def _is_code(key: bytes, value: bytes, after: bytes) -> bool:
+    """Return whether a program says where a secret comes from: `x.token = token`, `os.environ["X"]`, `read_key()`."""
+    if after in _CALLS:
+        return _CALLED.fullmatch(value) is not None
+    word, name = key.rstrip(b" \t=:>").lower(), value.lower()
+    named = word.endswith(name) or name.endswith(b"_" + word)
+    return named or _CODE.fullmatch(value) is not None or (after in _TYPED and _TYPE.fullmatch(value) is not None)
 
 
 def _locate_url(text: bytes, hit: int) -> Span | None:
@@ -205,6 +218,7 @@ ROWS = (
             "CREATE ROLE app LOGIN PASSWORD '<hunter2>';",
             "Contraseña: <hunter22>",
             "пароль = <hunter2>",
+            "your new password is: <hunter22>",
         ),
         near_misses=(
             "password: incorrect",
@@ -227,6 +241,14 @@ ROWS = (
             "https://hooks.slack.com/services/",
             "Set-Cookie: theme=dark; Path=/",
             "passed: 12, tests_pass: 3",
+            "self.token = token",
+            "def f(password=password, token=self.token, passphrase: BytesOrStr):",
+            "const password = await read.password('New password: ')",
+            "token = TokenList()",
+            "f(key_password=key_password)",
+            "secret = base64.b64decode(value)",
+            "log.info('token', 'getting list')",
+            "the password is wrong, the token was refreshed",
             "https://example.org/?sig=short",
         ),
         context="behind password, token, secret, api_key and the like, options, headers and webhooks",
