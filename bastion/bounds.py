@@ -19,6 +19,7 @@ from asyncssh.constants import MSG_GLOBAL_REQUEST
 from asyncssh.packet import SSHPacket
 
 from bastion.bulk import BulkChannel
+from bastion.thrift import ThriftyChannel
 from bastion.transport import PACKET, WINDOW
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ LEAST_PACKET = 256  # bytes that a peer must take at once: each packet costs us 
 PIECE = 4 * 1024  # bytes; smaller pieces of what waits are put together, since each costs more than its bytes
 
 
-class BoundedChannel(BulkChannel):
+class BoundedChannel(BulkChannel, ThriftyChannel):
     """Mixed in before any of asyncssh's channels, whose connection is a `BoundedConnection`."""
 
     def process_open(self, send_chan: int, send_window: int, send_pktsize: int, session: Any) -> None:

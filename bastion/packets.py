@@ -18,6 +18,7 @@ from asyncssh.constants import MSG_IGNORE
 from asyncssh.logging import SSHLogger
 
 from bastion.bulk import BulkPackets
+from bastion.thrift import ThriftyConnection
 
 FLUSH_SIZE = 256 * 1024  # bytes gathered before they are written without waiting for the turn's end
 
@@ -48,7 +49,7 @@ class _Turn:
 _turns: WeakKeyDictionary[asyncio.AbstractEventLoop, _Turn] = WeakKeyDictionary()
 
 
-class FrugalPackets(BulkPackets):
+class FrugalPackets(BulkPackets, ThriftyConnection):
     """Mixed in before `SSHServerConnection` or `SSHClientConnection`."""
 
     _gathered_size = 0

@@ -61,6 +61,12 @@ class TargetConnection(BoundedConnection, FrugalPackets, asyncssh.SSHClientConne
     homeward: Homeward | None = None
     agent_granted = False  # sshd agrees once a connection, and for all its sessions
 
+    def forget_sign_in(self, common: asyncssh.SSHClientConnectionOptions) -> None:
+        """Keep no credential once it has done its service, and of the options what all connections share."""
+        self._options = common
+        self._client_keys, self._password = [], None
+        self._server_sig_algs = set()
+
     def _process_auth_agent_at_openssh_dot_com_open(  # type: ignore[override]  # a bridge's end fits any forward
         self, packet: SSHPacket
     ) -> tuple[asyncssh.SSHUNIXChannel[bytes], Awaitable[Session]]:

@@ -5,7 +5,8 @@ the target's host key, its signatures and what is encrypted, nothing else; each 
 """
 
 import asyncio
-from collections.abc import Callable
+import copy
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -21,6 +22,8 @@ from bastion.target.offers import handshake
 from bastion.transport import PACKET, WINDOW
 
 CONNECT_SECONDS = 10  # for each hop
+MOST_OPTIONS = 1000  # targets whose options are kept
+_METHODS = {"certificate": "publickey", "key": "publickey", "password": "password,keyboard-interactive"}
 
 Gateway = asyncssh.SSHClientConnection
 
@@ -42,6 +45,7 @@ class Dialer:
     def __init__(self, authority: TargetAuthority, find: LookUp = look_up) -> None:
         self._authority = authority
         self._find = find
+        self._options: dict[Target, asyncssh.SSHClientConnectionOptions] = {}
 
     async def dial(self, grant: Grant, target: Target, gateway: Gateway | None = None) -> TargetConnection:
         """Connect and sign in as `grant.login`, through the connection to the target's gateway where it has one.
@@ -80,18 +84,10 @@ class Dialer:
 
     async def _connect(self, who: _SignIn, target: Target, gateway: Gateway | None) -> TargetConnection:
         loop = asyncio.get_running_loop()
-        options = asyncssh.SSHClientConnectionOptions(  # reads no file, and so needs no thread
-            loop=loop,
-            config=None,
-            host=target.address.host,
-            port=target.address.port,
-            username=who.login,
-            agent_path=None,
-            agent_forwarding=False,
-            client_version="Bastion",
-            **self._credential(who, target),
-            **handshake(target),
-        )
+        common = self._options_for(target)
+        options = copy.copy(common)
+        options.username = who.login
+        options.client_keys, options.password = self._credential(who, target)
         options.waiter = loop.create_future()
         async with asyncio.timeout(CONNECT_SECONDS):
             connection = await self._open(lambda: TargetConnection(loop, options, wait="auth"), target, gateway)
@@ -103,7 +99,30 @@ class Dialer:
             except Exception as error:  # what asyncssh makes of bytes that no server sends
                 connection.abort()
                 raise asyncssh.ProtocolError(f"{type(error).__name__}: {error}") from error
+        connection.forget_sign_in(common)
         return connection
+
+    def _options_for(self, target: Target) -> asyncssh.SSHClientConnectionOptions:
+        """Return what all connections to a target have in common: everything but who signs in, and how."""
+        options = self._options.pop(target, None)
+        if options is None:
+            options = asyncssh.SSHClientConnectionOptions(  # reads no file, and so needs no thread
+                loop=asyncio.get_running_loop(),
+                config=None,
+                host=target.address.host,
+                port=target.address.port,
+                username="",
+                client_keys=None,
+                agent_path=None,
+                agent_forwarding=False,
+                client_version="Bastion",
+                preferred_auth=_METHODS.get(target.credential.kind, ""),
+                **handshake(target),
+            )
+        self._options[target] = options  # last again: what was not dialled for longest goes first
+        if len(self._options) > MOST_OPTIONS:
+            del self._options[next(iter(self._options))]
+        return options
 
     async def _open(
         self, make: Callable[[], TargetConnection], target: Target, gateway: Gateway | None
@@ -127,9 +146,9 @@ class Dialer:
         assert failure is not None
         raise failure
 
-    def _credential(self, who: _SignIn, target: Target) -> dict[str, object]:
+    def _credential(self, who: _SignIn, target: Target) -> tuple[Sequence[asyncssh.SSHKeyPair] | None, str | None]:
+        """Return the keys or the password to sign in with."""
         credential = target.credential
-        options: dict[str, object] = {"client_keys": None, "password": None, "preferred_auth": "publickey"}
         if credential.kind == "certificate":
             signed = self._authority.sign_in(
                 who.login,
@@ -139,22 +158,19 @@ class Dialer:
                 agent=who.agent,
                 x11=who.x11,
             )
-            options["client_keys"] = [(signed.key, signed.certificate)]
-        elif credential.kind == "key" and credential.secret is not None:
+            return asyncssh.load_keypairs([(signed.key, signed.certificate)]), None
+        if credential.kind == "key" and credential.secret is not None:
             try:
-                options["client_keys"] = [asyncssh.import_private_key(credential.secret.reveal())]
+                return asyncssh.load_keypairs([asyncssh.import_private_key(credential.secret.reveal())]), None
             except asyncssh.KeyImportError as error:
                 raise TargetUnreachable(
                     f"the key configured for {target.name} is not usable; an administrator has to mend "
                     f"{_section(target)}.credential",
                     log=f"credential of {target.name}: {type(error).__name__}",
                 ) from error
-        elif credential.kind == "password" and credential.secret is not None:
-            options["password"] = credential.secret.reveal()
-            options["preferred_auth"] = "password,keyboard-interactive"
-        else:
-            raise TargetUnreachable(f"the credential of {target.name} is of no kind that signs in to ssh")
-        return options
+        if credential.kind == "password" and credential.secret is not None:
+            return None, credential.secret.reveal()
+        raise TargetUnreachable(f"the credential of {target.name} is of no kind that signs in to ssh")
 
 
 def _explained(error: OSError | asyncssh.Error, login: str, target: Target) -> TargetUnreachable:

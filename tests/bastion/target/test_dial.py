@@ -86,6 +86,17 @@ async def test_a_password_by_whichever_method(methods: list[str]) -> None:
         await signs_in(target(port))
 
 
+async def test_a_connection_keeps_no_credential_and_the_next_one_has_it_again() -> None:
+    dialer = Dialer(AUTHORITY)
+    async with server(["password"]) as port:
+        place = target(port)
+        for _ in range(2):
+            connection: Any = await dialer.dial(grant(place), place)
+            assert not connection._client_keys
+            assert connection._password is connection._options.password is None
+            connection.abort()
+
+
 @pytest.mark.parametrize("methods", [["password"], ["keyboard-interactive"]])
 async def test_a_wrong_password_is_refused_and_not_repeated(methods: list[str]) -> None:
     wrong = Credential("password", secret=Secret("letmein"))
