@@ -64,7 +64,7 @@ class ShellGate(StrEnum):
 
     MISTAKES = "mistakes"  # the line that is likely run; a guard against slips
     STRICT = "strict"  # what can't be read with certainty is asked about
-    HOOK = "hook"  # bash and zsh say themselves what they are about to run; elsewhere as strict
+    HOOK = "hook"  # bash, zsh and fish say themselves what they are about to run; elsewhere as strict
 
 
 class Stream(StrEnum):

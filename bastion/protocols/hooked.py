@@ -23,6 +23,11 @@ _EDITOR_OFF = b"\x1b[?2004l"  # bracketed paste goes, as the editor gives the li
 _PASTE_BEGIN = b"\x1b[200~"
 _GIVES = re.compile(rb"[\r\n\x0f]|" + re.escape(_PASTE_BEGIN))
 BLIND = "the shell does not know its text"
+FISH = "fish may read it otherwise than the shells that are known here"
+# Quotes, substitutions and words of which other shells know nothing, or something else
+_FISH_OWN = re.compile(
+    r"[\\(){}`^?]|[&|][|&]?[|>]|\b(?:and|or|not|begin|end|else|function|switch|case|builtin|source|exec|bind|abbr)\b"
+)
 
 
 class _Phase(Enum):
@@ -175,7 +180,17 @@ class HookedCodec:
             return [Line(b"", Place.HOOK, None, None, doubts=(BLIND,))]
         if message.kind is Kind.COMMAND:
             return [Line(b"", Place.HOOK, None, None, others=(text,))]
-        return [Line(b"", Place.HOOK, text, None, others=tuple(_shown_as(text, other) for other in more if other))]
+        doubts = (FISH,) if self._shell.startswith("fish") and _FISH_OWN.search(text) else ()
+        return [
+            Line(
+                b"",
+                Place.HOOK,
+                text,
+                None,
+                doubts=doubts,
+                others=tuple(_shown_as(text, other) for other in more if other),
+            )
+        ]
 
     def _typed_ahead(self, text: str | None) -> list[Event]:
         if self._phase is not _Phase.ANSWERED:

@@ -1,7 +1,7 @@
 """The command that starts a hooked shell in place of a user's login shell.
 
-Such a shell asks the bastion before each command, and no file of the target is touched: `bash.sh` and `zsh.sh` are what
-it runs first.
+Such a shell asks the bastion before each command, and no file of the target is touched: `bash.sh`, `zsh.sh`
+and `fish.fish` are what it runs first.
 """
 
 from base64 import b64encode
@@ -16,7 +16,7 @@ def boot_command(token: str) -> bytes:
 
     Where the target has no base64, or its user a shell without a hook, that shell starts as it would have.
     """
-    texts = {name: _text(f"{name}.sh") for name in ("bash", "zsh")}
+    texts = {name: _text(f"{name}.{kind}") for name, kind in (("bash", "sh"), ("zsh", "sh"), ("fish", "fish"))}
     code = Template(_text("start.sh")).substitute(texts, token=token)
     return _BOOT.format(code=b64encode(code.encode()).decode()).encode()
 

@@ -8,6 +8,14 @@ __bastion_token=$token
 $bash
 BASTION_EOF
 ;;
+fish)
+hook=$$(cat <<'BASTION_EOF'
+set -g __bastion_token $token
+$fish
+BASTION_EOF
+)
+exec "$$SHELL" -l -C "$$hook"
+;;
 zsh)
 for base in /dev/shm "$$XDG_RUNTIME_DIR" "$${TMPDIR:-/tmp}"; do
   if [ -d "$$base" ] && folder=$$(mktemp -d "$$base/.bastion.XXXXXXXX" 2>/dev/null); then

@@ -123,6 +123,11 @@ class PTYChannel:
         waiting = bool(self._out) or bool(select.select([self.fd], [], [], 0)[0])
         return waiting or any(_state(pid) in "RD" for pid in _family(self.pid))
 
+    @property
+    def over(self) -> bool:
+        """Whether the program ended."""
+        return self._over
+
     def is_closing(self) -> bool:
         """It is always open."""
         return False

@@ -1,7 +1,7 @@
 """Hooked shells: what they say is what runs, nothing flagged gets past them, and a held line leaves no trace."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -71,6 +71,7 @@ async def test_no_evasion_works(tmp_path: Path) -> None:
     ways = [one(way, name) for way in (*EVASIONS, *HOOK_EVASIONS) for name in way.shells if name in EDITORS]
     played = await asyncio.gather(*ways)
     await stage.reader.close()
+    await (await asyncio.create_subprocess_exec("tmux", "-L", "gate-test", "kill-server")).wait()
     assert [one.name for one in played if "mark" in one.made] == []
 
 
@@ -184,3 +185,55 @@ async def test_users_settings_are_kept(tmp_path: Path) -> None:
         kept = [line.split(maxsplit=1)[1] for line in (opened.folder / "h").read_text(encoding="utf-8").splitlines()]
         assert kept[2:5] == ["echo same", "false", 'echo "status $? prompts $prompts"; history > h']
         assert "status 1 prompts 6" in opened.text
+
+
+FISH_RUNS = (
+    ("echo one > a; echo two > b\r", "a/b"),
+    ("echo one > a\recho two > b\r", "a/b"),
+    ("begin\recho in > a\rend\r", "a"),
+    ("abbr -a gs 'echo abbreviated > a'\rgs\r", "a"),
+    (": later > a\r\x1b[A\x01\x04\x04echo\r", "a"),
+)
+FISH_REFUSED = (
+    "touch mark\r",
+    "touch mark &\r",
+    "echo (touch mark)\r",
+    "echo '\\''; touch mark #'\r",
+    "and touch mark\r",
+    "begin; touch mark; end\r",
+    "abbr -a t touch mark\rt\r",
+    "function t; touch mark; end; t\r",
+    "bind q execute\rtouch markq",
+    "echo a\rtouch mark\r",
+    "functions -e __bastion_preexec\rbind \\r execute\rtouch mark\r",
+)
+
+
+@asynccontextmanager
+async def fish(folder: Path, agrees: Callable[[str], bool]) -> AsyncIterator[Shell]:
+    """Start a hooked fish, with somebody who answers."""
+    # Without this, a fish reads all manuals at its first start
+    (folder / "home/.local/share/fish/generated_completions").mkdir(parents=True)
+    async with shell(folder, ("fish", "-i"), gate=ShellGate.HOOK, rules=HELD) as opened:
+        await opened.expect("\x1b[?2004h")
+        await opened.settled()
+        opened.answer(agrees)
+        yield opened
+
+
+@pytest.mark.parametrize(("keys", "made"), FISH_RUNS)
+async def test_fish_says_what_it_runs(tmp_path: Path, keys: str, made: str) -> None:
+    async with fish(tmp_path, lambda _: True) as opened:
+        opened.type(keys)
+        await opened.until(lambda: all(opened.made(name) for name in made.split("/")))
+        assert {line.place for line, _ in opened.lines} == {Place.HOOK}
+
+
+@pytest.mark.parametrize("keys", FISH_REFUSED)
+async def test_fish_runs_nothing_that_is_refused(tmp_path: Path, keys: str) -> None:
+    async with fish(tmp_path, lambda told: told == "bind q execute") as opened:
+        opened.type(keys)
+        await opened.settled()
+        opened.type("\x15echo done > f\r")
+        await opened.until(lambda: opened.made("f") or opened.channel.over)
+        assert not opened.made("mark")
