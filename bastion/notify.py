@@ -1,17 +1,21 @@
 """Tells approvers that something waits for them: Slack, Teams, mail, webhooks and more, by Apprise URLs.
 
 Fed by the audit events of this process, so that a request is announced once however many processes there are. A dead
-notifier delays nothing and loses no request: sending happens on threads of its own, is tried a few times and then given
-up, with a line in the log. The command is shown escaped and cut; what it prints or reads is never sent.
+notifier delays nothing, loses no request and holds up no other notifier: each sends on threads of its own, tries a few
+times and then gives up, with a line in the log. A service may answer for ever, and a thread can't be ended: it is left
+behind, no more than a few of one notifier, and none keeps the process alive. The command is shown escaped and cut; what
+it prints or reads is never sent.
 """
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
+from threading import Thread
 
-from apprise import Apprise, NotifyFormat, NotifyType
+from apprise import Apprise, AppriseAsset, NotifyFormat, NotifyType
 
 from bastion.audit import Event, EventType
 from bastion.config.schema import Config, Notifier
@@ -19,8 +23,9 @@ from bastion.inspectors.messages import visible
 
 log = logging.getLogger(__name__)
 
-THREADS = 4
-MAX_WAITING = 1000  # announcements not sent yet; more are dropped, with a line in the log
+THREADS = 4  # of one notifier
+SECONDS = 30.0  # that one try may take, and wait for its turn
+MAX_WAITING = 1000  # announcements of one notifier not sent yet; more are dropped, with a line in the log
 PAUSES = (0.0, 5.0, 30.0)  # seconds before each try
 LONGEST_COMMAND = 500  # characters shown
 
@@ -32,13 +37,18 @@ class Notifications:
     ----------
     config: returns the configuration in force.
     pauses: seconds before each try of one announcement.
+    seconds: how long one try may take, and wait for its turn.
     """
 
-    def __init__(self, config: Callable[[], Config], pauses: tuple[float, ...] = PAUSES) -> None:
+    def __init__(
+        self, config: Callable[[], Config], pauses: tuple[float, ...] = PAUSES, seconds: float = SECONDS
+    ) -> None:
         self._config = config
         self._pauses = pauses
+        self._seconds = seconds
         self._loop = asyncio.get_running_loop()
-        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="notify")
+        self._turns: dict[str, asyncio.Semaphore] = {}
+        self._waiting: Counter[str] = Counter()
         self._sending: set[asyncio.Task[None]] = set()
 
     def observe(self, event: Event) -> None:
@@ -51,7 +61,6 @@ class Notifications:
         for task in self._sending:
             task.cancel()
         await asyncio.gather(*self._sending, return_exceptions=True)
-        self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _announce(self, event: Event) -> None:
         config = self._config()
@@ -60,22 +69,51 @@ class Notifications:
         for notifier in config.notifiers.values():
             if asked.isdisjoint(notifier.groups):
                 continue
-            if len(self._sending) >= MAX_WAITING:
-                log.error("notifier %s: approval %s is not announced, too many wait", notifier.name, title)
+            if self._waiting[notifier.name] >= MAX_WAITING:
+                log.error("notifier %s: too many wait, not announced: %s", notifier.name, title)
                 continue
+            self._waiting[notifier.name] += 1
             task = self._loop.create_task(self._send(notifier, title, body))
             self._sending.add(task)
-            task.add_done_callback(self._sending.discard)
+            task.add_done_callback(partial(self._sent, notifier.name))
+
+    def _sent(self, name: str, task: asyncio.Task[None]) -> None:
+        self._sending.discard(task)
+        self._waiting[name] -= 1
 
     async def _send(self, notifier: Notifier, title: str, body: str) -> None:
+        turns = self._turns.setdefault(notifier.name, asyncio.Semaphore(THREADS))
         for pause in self._pauses:
             await asyncio.sleep(pause)
             try:
-                if await self._loop.run_in_executor(self._threads, partial(_deliver, notifier, title, body)):
-                    return
+                async with asyncio.timeout(self._seconds):
+                    await turns.acquire()  # given back by the thread, whenever it ends
+                    if await self._on_a_thread(partial(_deliver, notifier, title, body), turns):
+                        return
             except Exception as error:  # noqa: BLE001 - whatever a service's plugin raises, the next try is ours
                 log.warning("notifier %s: %s", notifier.name, type(error).__name__)
         log.error("notifier %s: given up after %d tries: %s", notifier.name, len(self._pauses), title)
+
+    async def _on_a_thread(self, deliver: Callable[[], bool], turns: asyncio.Semaphore) -> bool:
+        """Deliver on a thread that nobody need wait for."""
+        answer: asyncio.Future[bool] = self._loop.create_future()
+
+        def run() -> None:
+            result: bool | Exception
+            try:
+                result = deliver()
+            except Exception as error:  # noqa: BLE001 - it is told to who waits
+                result = error
+            with suppress(RuntimeError):  # the loop is closed, nobody waits
+                self._loop.call_soon_threadsafe(done, result)
+
+        def done(result: bool | Exception) -> None:
+            turns.release()
+            if not answer.done():
+                answer.set_exception(result) if isinstance(result, Exception) else answer.set_result(result)
+
+        Thread(target=run, name="notify", daemon=True).start()
+        return await answer
 
 
 def wording(event: Event, config: Config) -> tuple[str, str]:
@@ -102,7 +140,8 @@ def wording(event: Event, config: Config) -> tuple[str, str]:
 
 
 def _deliver(notifier: Notifier, title: str, body: str) -> bool:
-    """Send once; whether the service took it. Blocks for as long as the service's own time-outs allow."""
-    service = Apprise()
+    """Send once; whether the service took it. Blocks for as long as the service likes to answer."""
+    # without a time limit Apprise sends on this very thread, not on a pool of its own that all notifiers would share
+    service = Apprise(asset=AppriseAsset(service_timeout=0))
     service.add(notifier.url.reveal())
     return bool(service.notify(body=body, title=title, notify_type=NotifyType.INFO, body_format=NotifyFormat.TEXT))

@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import socket
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -15,7 +17,7 @@ import pytest
 
 from bastion.audit import Event, EventType
 from bastion.config.schema import Address, Config, Notifier, Secret, ServerConfig, StoreConfig
-from bastion.notify import Notifications, wording
+from bastion.notify import THREADS, Notifications, wording
 
 EVENT = Event(
     EventType.APPROVAL_REQUESTED,
@@ -104,6 +106,26 @@ async def test_a_dead_notifier_holds_up_nobody_and_is_tried_again(caplog: pytest
     assert "notifier dead: given up after 2 tries" in caplog.text
     assert "notifier broken: given up after 2 tries" in caplog.text
     assert "json://" not in caplog.text
+
+
+async def test_a_service_that_answers_for_ever_holds_up_nobody(caplog: pytest.LogCaptureFixture) -> None:
+    """Its threads can't be ended, so there are few of them, and they do not keep the process."""
+    requests, before = 3 * THREADS, set(threading.enumerate())
+    with socket.create_server(("127.0.0.1", 0)) as silent, webhook() as (url, got):
+        hanging = Notifier("hanging", ("sre",), Secret(f"json://127.0.0.1:{silent.getsockname()[1]}/?cto=600&rto=600"))
+        both = config(hanging, Notifier("chat", ("sre",), Secret(url)))
+        notifications = Notifications(lambda: both, pauses=(0.0,), seconds=0.5)
+        for _ in range(requests):
+            notifications.observe(EVENT)
+        for _ in range(requests):
+            await take(got)
+        while notifications._sending:
+            await asyncio.wait(set(notifications._sending))
+        left = [thread for thread in threading.enumerate() if thread not in before and "asyncio" not in thread.name]
+        await notifications.close()
+    assert [thread.name for thread in left].count("notify") == THREADS
+    assert all(thread.daemon for thread in left)
+    assert caplog.text.count("notifier hanging: given up") == requests
 
 
 def test_long_commands_are_cut_and_the_standard_port_is_left_out() -> None:
