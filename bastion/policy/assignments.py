@@ -1,7 +1,7 @@
 """Assignments: `a=b`, `a+=b`, `a[1]=b`, `a=(x y)`, and the variables that change what other programs do."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from bastion.policy import arithmetic, words
@@ -19,7 +19,9 @@ CODE_VARIABLES = frozenset(
     | {"GIT_SEQUENCE_EDITOR", "GIT_SSH_COMMAND", "GIT_SSH", "GIT_ASKPASS", "SSH_ASKPASS", "SUDO_ASKPASS", "RSYNC_RSH"}
     | {"CVS_RSH", "GIT_EXTERNAL_DIFF", "GIT_PROXY_COMMAND", "LESSOPEN", "LESSCLOSE", "BROWSER", "PROMPT_COMMAND"}
     | {"PS0", "PS1", "PS2", "PS4", "FZF_DEFAULT_COMMAND", "MANROFFOPT", "BAT_PAGER"}
-    | {"PSQL_PAGER", "PSQL_EDITOR", "FCEDIT", "HGEDITOR"}
+    | {"PSQL_PAGER", "PSQL_EDITOR", "FCEDIT", "HGEDITOR", "RSYNC_CONNECT_PROG", "KUBECTL_EXTERNAL_DIFF"}
+    | {"SYSTEMD_EDITOR", "LESSEDIT"}
+    | {"RUSTC_WRAPPER", "RUSTC_WORKSPACE_WRAPPER", "CARGO_BUILD_RUSTC", "CARGO_BUILD_RUSTC_WRAPPER"}
 )
 
 # Variables that load code or move the place where programs are looked for
@@ -28,11 +30,12 @@ _REBINDING = re.compile(
     r"|PYTHONPATH|PYTHONSTARTUP|PYTHONHOME|PYTHONINSPECT|PYTHONUSERBASE|PERL5LIB|PERL5OPT|PERL5DB|PERLLIB"
     r"|RUBYOPT|RUBYLIB|NODE_OPTIONS|NODE_PATH|JAVA_TOOL_OPTIONS|_JAVA_OPTIONS|JDK_JAVA_OPTIONS|CLASSPATH"
     r"|GIT_EXEC_PATH|GIT_CONFIG\w*|GIT_TEMPLATE_DIR|GIT_DIR|OPENSSL_CONF|OPENSSL_MODULES|MAKEFLAGS|TAR_OPTIONS|PHPRC"
-    r"|PHP_INI_SCAN_DIR|LUA_PATH|LUA_INIT|VIMINIT|EXINIT|INPUTRC|TERMINFO|AWKPATH|BASH_FUNC_.*)\Z"
+    r"|PHP_INI_SCAN_DIR|LUA_PATH|LUA_INIT|VIMINIT|EXINIT|INPUTRC|TERMINFO|AWKPATH|BASH_FUNC_.*"
+    r"|PSQLRC|LESSKEY\w*)\Z"
 )
 _SYSTEM_PATH = re.compile(r"(?:/usr|/bin|/sbin|/opt|/snap)(?:/[\w.+-]+)*/?\Z")
 _HARMLESS = re.compile(
-    r"(?:--(?:max[-_]old[-_]space[-_]size|stack-trace-limit|trace-warnings|no-warnings|no-deprecation|enable-source-maps|unhandled-rejections)(?:=[\w-]+)?\s*)+\Z|"
+    r"(?:--(?:max[-_]old[-_]space[-_]size|stack-trace-limit|trace-warnings|no-warnings|no-deprecation|enable-source-maps|unhandled-rejections)(?:=[\w-]+)?\s*)+"
 )
 
 
@@ -78,7 +81,7 @@ def _array(run: Context, node: Node, name: str, old: Variable, state: State, io:
     elements: dict[str, Word] | None = dict(old.elements or ()) if node.get("Append") and old.array else {}
     if node.get("Append") and (old.array and old.elements is None):
         elements = None
-    position = len(elements or ())
+    position = following(elements or {})
     for item in node["Array"].get("Elems", []):
         if item.get("Index") is not None:
             key = _key(run, item["Index"], old, state, io)
@@ -97,14 +100,30 @@ def _array(run: Context, node: Node, name: str, old: Variable, state: State, io:
                 position += 1
     if elements is not None and len(elements) > MAX_ELEMENTS:
         elements = None
-    known = None if elements is None else tuple(elements.items())
+    known = None if elements is None else _in_order(elements, old)
     state.variables[name] = replace(old, value=None, array=True, elements=known)
+
+
+def following(elements: Iterable[str]) -> int:
+    """Return the index behind the last one of an array that is not associative."""
+    return max((int(key) for key in elements if key.isdigit()), default=-1) + 1
+
+
+def _in_order(elements: dict[str, Word], variable: Variable) -> tuple[tuple[str, Word], ...] | None:
+    """Return elements as `${a[@]}` gives them: by their index, whatever order they were set in; None if not known."""
+    if variable.associative:
+        return tuple(elements.items())  # in an order that only the shell knows
+    if not all(key.isdigit() for key in elements):
+        return None
+    return tuple(sorted(elements.items(), key=lambda item: int(item[0])))
 
 
 def _key(run: Context, index: Node, variable: Variable, state: State, io: IO) -> str | None:
     if variable.associative:
         return words.single(run, index, state, io).text if index.get("Type") == "Word" else None
     value = arithmetic.evaluate(run, index, state, io)
+    if value is not None and value < 0:  # counted from the end
+        value = following(key for key, _ in variable.elements) + value if variable.elements is not None else None
     return None if value is None else str(value)
 
 
@@ -118,7 +137,7 @@ def _element(run: Context, node: Node, name: str, old: Variable, value: Word, st
         if node.get("Append"):
             value = Word(merge((*elements.get(key, Word()).parts, *value.parts)))
         elements[key] = value
-    result = tuple(elements.items()) if known else None
+    result = _in_order(elements, old) if known else None
     state.variables[name] = replace(old, value=None, array=True, elements=result)
 
 
@@ -154,7 +173,7 @@ def _harmless(name: str, value: Word) -> bool:
         return True
     if name == "GIT_DIR":
         return text == ".git"
-    return text == "" or (name == "NODE_OPTIONS" and text is not None and _HARMLESS.match(text) is not None)
+    return text == "" or (name == "NODE_OPTIONS" and text is not None and _HARMLESS.fullmatch(text) is not None)
 
 
 def _path_is_harmless(value: Word) -> bool:
@@ -191,7 +210,7 @@ def restore(state: State, saved: dict[str, Variable | None]) -> None:
             state.variables[name] = variable
 
 
-def forget(state: State, name: str, shown: str) -> None:
-    """Make a variable unknown, as `read` does."""
+def forget(state: State, name: str, shown: str, *, array: bool = False) -> None:
+    """Make a variable unknown, as `read` does; an array stays one."""
     old = state.variables.get(name, Variable())
-    state.variables[name] = replace(old, value=unknown(shown), array=False, elements=None)
+    state.variables[name] = replace(old, value=unknown(shown), array=old.array or array, elements=None)

@@ -187,7 +187,9 @@ def _rebinding(run: Context, call: Call) -> None:
 def _complete(run: Context, call: Call) -> None:
     words = call.arguments
     for place, word in enumerate(words[:-1]):
-        if word.text in {"-C", "-W"}:
+        if word.text == "-C":
+            calls.callback(run, call, words[place + 1])
+        elif word.text == "-W":
             calls.code(run, call, words[place + 1], state=call.state.copy(), io=call.io, what=call.name)
     call.io.stdout.write_unknown(call.index)
 

@@ -171,6 +171,13 @@ def code(
     run.leave()
 
 
+def callback(run: Context, call: Call, text: Word) -> None:
+    """Follow shell code that a builtin runs in this shell with more words behind it, which are not known."""
+    state = call.state.copy()
+    state.positional = None
+    code(run, call, Word(merge((*text.parts, ' "$@"')), text.many), state=state, io=call.io, what=call.name)
+
+
 def joined(words: Sequence[Word]) -> Word:
     """Return words joined by blanks, as `eval`, `ssh` and `watch` do before they read them as code."""
     parts = [part for place, word in enumerate(words) for part in ((" ", *word.parts) if place else word.parts)]

@@ -58,6 +58,10 @@ def _word(run: Context, variant: str, word: Word, flags: str, state: State) -> s
         run.doubt(Reason.REBINDING, f"{variant} {word.shown} sets a variable that is not known")
         state.forget_variables()
         return flags
+    if match[2] is None and match[3].startswith("["):  # an element: its index is evaluated
+        run.doubt(Reason.ARITHMETIC, f"{variant} {word.shown}")
+        assignments.forget(state, match[1], "$" + match[1])
+        return flags
     declare(run, variant, match, flags, state)
     return flags
 
@@ -75,6 +79,8 @@ def _attributes(run: Context, variant: str, name: str, flags: str, state: State)
         if (variant == "export" or "x" in flags) and name in state.functions:
             run.doubt(Reason.REBINDING, f"exports the function {name}")
         return
+    if set(flags) & set("luc"):
+        run.doubt(Reason.UNSUPPORTED, f"{variant} -{flags} changes the case of what {name} is set to")
     if variant == "local" and state.locals and name not in state.locals[-1]:
         state.locals[-1][name] = state.variables.get(name)
     old = state.variables.get(name)

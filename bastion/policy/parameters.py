@@ -9,11 +9,11 @@ from dataclasses import replace
 
 import re2
 
-from bastion.policy import arithmetic, words
+from bastion.policy import arithmetic, assignments, words
 from bastion.policy.context import IO, Context
 from bastion.policy.fields import BREAK, Piece, merge
 from bastion.policy.globs import to_regex
-from bastion.policy.state import HOME, State, merge_words, number, unknown
+from bastion.policy.state import HOME, State, Variable, merge_words, number, unknown
 from bastion.policy.tree import Node, literal_word
 from bastion.policy.understanding import Reason, Word, literal
 
@@ -99,7 +99,7 @@ def _value(run: Context, node: Node, name: str, state: State, io: IO) -> Word | 
         elif variable.elements is None or key is None:
             value = unknown(shown)
         else:
-            value = dict(variable.elements).get(key)
+            value = dict(variable.elements).get(_from_end(key, variable))
     if node.get("Excl"):
         target = value.text if value is not None else None
         if target is None or not re.fullmatch(r"\w+", target):
@@ -108,6 +108,12 @@ def _value(run: Context, node: Node, name: str, state: State, io: IO) -> Word | 
             return unknown(shown)
         return _named(run, target, state, shown)
     return value
+
+
+def _from_end(key: str, variable: Variable) -> str:
+    """Return the index that a negative one means: counted from behind the last."""
+    negative = key[:1] == "-" and key[1:].isdigit() and not variable.associative
+    return str(assignments.following(key for key, _ in variable.elements or ()) + int(key)) if negative else key
 
 
 def _named(run: Context, name: str, state: State, shown: str) -> Word | None:
@@ -145,6 +151,8 @@ def _members(run: Context, node: Node, name: str, state: State, io: IO) -> tuple
             return None
         if variable.array:
             members = tuple(value for _, value in variable.elements or ())
+            if variable.associative and len(members) > 1:
+                return None  # they come in an order that only the shell knows
         else:
             members = () if variable.value is None else (variable.value,)
     else:
@@ -161,6 +169,11 @@ def _slice_members(
 ) -> tuple[Word, ...] | None:
     offset = arithmetic.evaluate(run, cut.get("Offset"), state, io)
     length = arithmetic.evaluate(run, cut.get("Length"), state, io) if cut.get("Length") else len(members)
+    variable = state.variables.get(name)
+    if variable is not None and variable.array:  # the offset is an index, not a place
+        keys = [key for key, _ in variable.elements or ()]
+        if keys != [str(place) for place in range(len(keys))]:
+            return None
     if offset is None or length is None or offset < 0 or length < 0 or any(word.many for word in members):
         return None
     if name in {"@", "*"}:

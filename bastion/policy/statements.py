@@ -259,10 +259,17 @@ def _coproc(run: Context, node: Node, state: State, io: IO) -> None:
     run_one(run, node["Stmt"], state.copy(), IO(Input(InputKind.PIPE), Output()))
 
 
+# Functions that a shell calls by itself
+_CALLED = frozenset({"command_not_found_handle", "command_not_found_handler", "precmd", "preexec", "chpwd", "TRAPEXIT"})
+
+
 def _function(run: Context, node: Node, state: State, io: IO) -> None:
-    del run, io
     name = (node.get("Name") or {}).get("Value", "")
     state.functions[name] = (node["Body"],)
+    if name in _CALLED:
+        later = state.copy()
+        later.forget_variables()
+        run_all(run, [node["Body"]], later, io)
 
 
 def _arithmetic(run: Context, node: Node, state: State, io: IO) -> None:

@@ -47,8 +47,10 @@ def _shift(run: Context, call: Call) -> None:
         call.state.positional = positional[count:]
 
 
+_PLAIN_ELEMENT = re.compile(r"[A-Za-z_]\w*\[(?:\d+|[@*])\]\Z")
+
+
 def _unset(run: Context, call: Call) -> None:
-    del run
     flags = "".join(word.text or "" for word in call.arguments if (word.text or "").startswith("-"))
     for word in call.arguments:
         name = word.text
@@ -59,7 +61,9 @@ def _unset(run: Context, call: Call) -> None:
             if "f" not in flags and _NAME.match(name):
                 call.state.variables[name] = Variable()
             elif "[" in name:
-                assignments.forget(call.state, name.split("[", 1)[0], "$" + name)
+                if not _PLAIN_ELEMENT.match(name):
+                    run.doubt(Reason.ARITHMETIC, f"unset {name}")
+                assignments.forget(call.state, name.split("[", 1)[0], "$" + name, array=True)
             if "f" in flags or ("v" not in flags and name not in call.state.variables):
                 call.state.functions.pop(name, None)
 
@@ -69,6 +73,7 @@ _READ_VALUES = frozenset("adinNptu")
 
 def _read(run: Context, call: Call) -> None:
     names: list[str] = []
+    arrays: list[str] = []
     words = list(call.arguments)
     while words:
         word = words.pop(0)
@@ -79,19 +84,20 @@ def _read(run: Context, call: Call) -> None:
         elif text.startswith("-") and len(text) > 1:
             letter = next((char for char in text[1:] if char in _READ_VALUES), None)
             attached = letter is not None and not text.endswith(letter)
-            if letter == "a" and words and not attached:
-                names.append(words.pop(0).shown)
+            if letter == "a":
+                arrays.append(text.partition("a")[2] if attached or not words else words.pop(0).shown)
             elif letter is not None and not attached and words:
                 words.pop(0)
         else:
             names.append(text)
     given = call.io.stdin.text.text if call.io.stdin.text is not None else None
-    if len(names) == 1 and given is not None and given.count("\n") <= 1 and "\\" not in given and not run.jumps:
+    one_line = given is not None and given.count("\n") <= 1 and "\\" not in given
+    if given is not None and one_line and len(names) == 1 and not arrays and not run.jumps:
         assignments.set_value(run, names[0], literal(given.strip()), call.state)
         assignments.check(run, names[0], call.state)
         return
-    for name in names or ["REPLY", "MAPFILE"]:
-        assignments.forget(call.state, name, "$" + name)
+    for name in [*names, *arrays] or ["REPLY", "MAPFILE"]:
+        assignments.forget(call.state, name, "$" + name, array=name in arrays)
         old = call.state.variables[name]
         value = unknown("$" + name, call.io.stdin.origins)
         call.state.variables[name] = replace(old, value=value)
@@ -102,7 +108,7 @@ def _mapfile(run: Context, call: Call) -> None:
     names = [word for word in call.arguments if not (word.text or "").startswith("-")]
     for place, word in enumerate(call.arguments[:-1]):
         if word.text == "-C":
-            calls.code(run, call, call.arguments[place + 1], state=call.state.copy(), io=call.io, what="mapfile -C")
+            calls.callback(run, call, call.arguments[place + 1])
     name = names[-1].text if names else "MAPFILE"
     if name is None or not _NAME.match(name):
         run.doubt(Reason.ARITHMETIC, f"{call.name} sets a variable that is not known")

@@ -14,7 +14,7 @@ from bastion.policy.wrapper_table import TABLE
 
 # Without a command these start a shell
 _SHELLS = frozenset({"sudo", "doas", "chroot", "unshare", "nsenter", "script"})
-_ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)=(.*)\Z", re.DOTALL)
+_ASSIGNMENT = re.compile(r"([^=]+)=(.*)\Z", re.DOTALL)  # whatever it names, such as a function for bash
 
 
 def run_wrapper(run: Context, call: Call) -> None:
