@@ -41,6 +41,7 @@ _CLIENTS = {
     "mariadb": _Client("mysql", _MYSQL, ("e", "execute", "init-command"), (), ("V", "version", "help", "?")),
     "sqlite3": _Client("sqlite", "", ("-cmd",), ("-init",), ("-version", "-help"), 1),
     "sqlite": _Client("sqlite", "", ("-cmd",), ("-init",), ("-version", "-help"), 1),
+    "duckdb": _Client("sqlite", "", ("-cmd", "-c", "-s"), ("-init", "-f"), ("-version", "-help"), 1),
 }
 _MYSQL_ATTACHED = frozenset("p")  # -p takes a value only where it is attached
 
@@ -78,6 +79,11 @@ def _is_password(word: Word) -> bool:
     return isinstance(head, str) and re.match(r"-p", head) is not None
 
 
+_SQLITE_VALUED = frozenset(
+    {"-cmd", "-init", "-separator", "-newline", "-nullvalue", "-mmap", "-vfs", "-maxsize", "-c", "-s", "-f"}
+)
+
+
 def _sqlite_options(words: list[Word]) -> options.Options:
     result = options.Options([], [])
     place = 0
@@ -85,7 +91,7 @@ def _sqlite_options(words: list[Word]) -> options.Options:
         text = words[place].text
         if text is not None and text.startswith("-") and len(text) > 1:
             name = "-" + text.lstrip("-")
-            valued = name in {"-cmd", "-init", "-separator", "-newline", "-nullvalue", "-mmap", "-vfs", "-maxsize"}
+            valued = name in _SQLITE_VALUED
             following = words[place + 1] if valued and place + 1 < len(words) else None
             result.found.append((name, following))
             place += 2 if valued else 1
@@ -113,7 +119,7 @@ def _input(run: Context, call: Call, dialect: str) -> None:
 _META = {
     "postgres": re.compile(r"^\s*\\(\w+|!)\s*(.*)$", re.MULTILINE),
     "mysql": re.compile(
-        r"^\s*(?:\\)?(!|system|source|pager|edit|tee)\b\s*(.*)$|\\(!|\.)\s*(.*)$", re.MULTILINE | re.IGNORECASE
+        r"^\s*(?:\\)?(!|system|source|pager|edit|tee)\b\s*(.*)$|\\(!|\.|P)\s*(.*)$", re.MULTILINE | re.IGNORECASE
     ),
     "sqlite": re.compile(r"^\s*\.(\w+)\s*(.*)$", re.MULTILINE),
 }
@@ -188,8 +194,29 @@ def script(run: Context, call: Call, dialect: str, word: Word) -> None:
         rest = re.sub(r"\\(?:g|gx|watch)\b[^\n|]*(?=\n|\Z)", ";", rest)
         if re.search(r"\\(?!')\w", re.sub(r"'(?:[^']|'')*'", "", rest)):
             run.doubt(Reason.SQL, f"{call.name}: a command inside a statement")
+    elif dialect == "mysql":
+        rest = re.sub(r"\\[Gg](?=\s*(?:;|\Z|\n))", ";", rest)
+    _programs(run, call, dialect, rest)
     if rest.strip():
         run.add_sql(call.index, dialect, rest)
+
+
+_COPY = re.compile(
+    r"\bcopy\b.*?\b(?:to|from)\s+program\s+(?:'((?:[^']|'')*)'|\$(\w*)\$(.*?)\$\2\$|)", re.IGNORECASE | re.DOTALL
+)
+_LOADS = re.compile(r"\b(load_extension|edit|writefile)\s*\(", re.IGNORECASE)
+
+
+def _programs(run: Context, call: Call, dialect: str, text: str) -> None:
+    """Follow the programs that statements start, and note functions of SQLite that load code or write files."""
+    for match in _COPY.finditer(text) if dialect == "postgres" else ():
+        code = match[1].replace("''", "'") if match[1] is not None else match[3]
+        if code is None:
+            run.doubt(Reason.SQL, f"{call.name}: copy with a program")
+        else:
+            calls.own_shell(run, call, literal(code), what="copy program")
+    if dialect == "sqlite" and (found := _LOADS.search(text)) is not None:
+        run.doubt(Reason.FOREIGN_CODE, f"{call.name}: {found[1]}()")
 
 
 def _meta(run: Context, call: Call, match: re.Match[str]) -> str:

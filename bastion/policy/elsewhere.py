@@ -5,8 +5,8 @@ Where a program of this kind is used in a form that is not known here, that is a
 
 import re
 
-from bastion.policy import calls
-from bastion.policy.context import IO, NOTHING, Call, Context, Handler
+from bastion.policy import calls, code_options
+from bastion.policy.context import IO, NOTHING, Call, Context, Handler, InputKind
 from bastion.policy.fields import merge
 from bastion.policy.understanding import Reason, Word, literal
 
@@ -14,6 +14,8 @@ from bastion.policy.understanding import Reason, Word, literal
 def _ip(run: Context, call: Call) -> None:
     """`ip netns exec NAME CMD` and `ip vrf exec NAME CMD`; every other form runs nothing."""
     call.io.stdout.write_unknown(call.index)
+    if any(re.fullmatch(r"-b(?:a(?:t(?:c(?:h)?)?)?)?", word.text or "") for word in call.arguments):
+        run.doubt(Reason.SCRIPT_FILE, f"{call.name} -batch")
     words = [word for word in call.arguments if not (word.text or "").startswith("-")]
     if len(words) > 1 and words[0].text is not None and "netns".startswith(words[0].text) | (words[0].text == "vrf"):
         if (words[1].text or "exec") == "exec":
@@ -62,11 +64,11 @@ _SOCAT = re.compile(r"(?:exec|system|shell):(.*)", re.IGNORECASE | re.DOTALL)
 def _socat(run: Context, call: Call) -> None:
     call.io.stdout.write_unknown(call.index)
     for word in call.arguments:
-        match = _SOCAT.match(word.text or "")
-        if match:
+        matches = [_SOCAT.match(address) for address in (word.text or "").split("!!")]  # two addresses, one each way
+        for match in filter(None, matches):
             # options of the address stand behind commas
             calls.own_shell(run, call, literal(re.sub(r"\\(.)", r"\1", match[1].split(",", 1)[0])), what="socat")
-        elif word.text is None:
+        if word.text is None:
             run.doubt(Reason.WRAPPER, f"socat {word.shown}")
 
 
@@ -101,7 +103,7 @@ def _secure_copy(run: Context, call: Call) -> None:
         option = value.shown if text == "-o" else text[2:] if text.startswith("-o") else ""
         if re.match(r"\s*(?:proxycommand|localcommand|knownhostscommand)\s*[= ]", option, re.IGNORECASE):
             calls.own_shell(run, call, literal(re.split(r"[= ]", option.strip(), maxsplit=1)[1]), what=call.name)
-        elif text == "-b":
+        elif text == "-b" and call.name == "sftp":
             run.doubt(Reason.SCRIPT_FILE, f"{call.name} -b {value.shown}")
 
 
@@ -112,6 +114,10 @@ def _pager(run: Context, call: Call) -> None:
         text = word.text or word.shown
         if text.startswith("+") and "!" in text:
             calls.own_shell(run, call, literal(text.split("!", 1)[1]), what=call.name)
+        elif text.startswith("+|"):
+            calls.own_shell(run, call, literal(text[3:]), what=call.name)  # behind the name of a mark
+        elif re.match(r"-k|--lesskey", text):
+            run.doubt(Reason.FOREIGN_CODE, f"{call.name} {text}")
 
 
 def _debugger(run: Context, call: Call) -> None:
@@ -125,11 +131,78 @@ def _debugger(run: Context, call: Call) -> None:
         calls.start(run, call, call.arguments[words.index("--args") + 1 :], io=IO(NOTHING, call.io.stdout))
 
 
+def _vagrant(run: Context, call: Call) -> None:
+    call.io.stdout.write_unknown(call.index)
+    codes = code_options.option_values(call, ("-c", "--command"))
+    if "ssh" not in [word.text for word in call.arguments]:
+        _doubtful(run, call)
+    for code in codes:
+        calls.own_shell(run, call, code, what="vagrant ssh")
+    if not codes and "ssh" in [word.text for word in call.arguments]:
+        run.doubt(Reason.INTERPRETER_STDIN, "vagrant ssh opens a shell")
+
+
+# What runs commands on other machines in forms of its own, by the words that say so; "" is any
+_REMOTE = {
+    **dict.fromkeys(("salt", "salt-call", "salt-ssh", "knife", "mco", "fab", "plink", "dbclient"), frozenset({""})),
+    "aws": frozenset({"send-command", "start-session", "execute-command", "start-automation-execution"}),
+    "az": frozenset({"run-command", "invoke-action"}),
+    **dict.fromkeys(("vboxmanage", "VBoxManage"), frozenset({"guestcontrol"})),
+    "virsh": frozenset({"qemu-agent-command", "console", "lxc-enter-namespace"}),
+    "puppet": frozenset({"-e", "--execute"}),
+    "systemctl": frozenset({"set-environment", "import-environment"}),
+    "login": frozenset({""}),
+}
+
+
+def _remote(run: Context, call: Call) -> None:
+    call.io.stdout.write_unknown(call.index)
+    texts = [word.text or "?" for word in call.arguments]
+    said = _REMOTE[call.name]
+    if "" in said or said & set(texts):
+        run.doubt(Reason.WRAPPER, f"{call.name} {' '.join(texts[:3])}")
+
+
+def _cmake(run: Context, call: Call) -> None:
+    """`cmake -E env CMD`, `cmake -E time CMD`, `cmake -P SCRIPT`."""
+    call.io.stdout.write_unknown(call.index)
+    texts = [word.text or word.shown for word in call.arguments]
+    if texts[:1] == ["-P"]:
+        run.doubt(Reason.SCRIPT_FILE, f"cmake {' '.join(texts)}")
+    elif texts[:2] == ["-E", "env"]:
+        calls.start(run, call, [literal("env"), *call.arguments[2:]])
+    elif texts[:2] == ["-E", "time"]:
+        calls.start(run, call, call.arguments[2:])
+
+
+def _client(run: Context, call: Call) -> None:
+    """`ftp`, `telnet`, `lftp`, `smbclient`: their own commands, among them `!CMD`, as words or on the input."""
+    call.io.stdout.write_unknown(call.index)
+    given = code_options.option_values(call, ("-c", "-e") if call.name in {"lftp", "smbclient"} else ())
+    for value in given:
+        for part in re.split(r"[;\n]", value.text or value.shown):
+            if match := re.match(r"\s*(?:!|shell\s)(.*)", part):
+                calls.own_shell(run, call, literal(match[1].strip()), what=call.name)
+    stdin = call.io.stdin
+    if stdin.kind is InputKind.CHANNEL and not (given and call.name == "smbclient"):
+        run.doubt(Reason.INTERPRETER_STDIN, f"{call.name} reads commands from the channel")
+    elif stdin.text is not None and stdin.text.text is not None:
+        for line in stdin.text.text.splitlines():
+            if line.lstrip().startswith("!"):
+                calls.own_shell(run, call, literal(line.lstrip()[1:]), what=call.name)
+    elif stdin.kind is InputKind.PIPE:
+        run.doubt(run.code_reason(stdin.origins, Reason.EVAL), f"commands for {call.name}")
+
+
 _HANDLERS: dict[str, Handler] = {
     "ip": _ip,
     **dict.fromkeys(("lxc", "incus"), _behind_dashes),
     "crictl": _crictl,
-    **dict.fromkeys(("machinectl", "virsh", "vagrant", "multipass", "lxc-attach", "systemd-nspawn"), _doubtful),
+    **dict.fromkeys(("machinectl", "multipass"), _doubtful),
+    "vagrant": _vagrant,
+    **dict.fromkeys(_REMOTE, _remote),
+    "cmake": _cmake,
+    **dict.fromkeys(("ftp", "telnet", "lftp", "smbclient", "ncftp"), _client),
     "socat": _socat,
     "gcloud": _gcloud,
     **dict.fromkeys(("scp", "sftp"), _secure_copy),

@@ -65,7 +65,7 @@ def _git_verb(run: Context, call: Call, verb: str, rest: list[Word]) -> None:
     texts = [word.text or "" for word in rest]
     if verb == "bisect" and texts[:1] == ["run"]:
         calls.start(run, call, rest[1:])
-    elif verb == "submodule" and "foreach" in texts:
+    elif verb in {"submodule", "submodule--helper"} and "foreach" in texts:
         words = [
             word for word in rest[texts.index("foreach") + 1 :] if word.text not in {"--recursive", "-q", "--quiet"}
         ]

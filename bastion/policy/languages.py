@@ -61,6 +61,11 @@ _LANGUAGES = {
     "guile": _Language("c"),
     "sbcl": _Language("", "", ("--eval", "--load")),
     "m4": _Language(""),
+    "octave": _Language("", "", ("--eval",)),
+    "gnuplot": _Language("e"),
+    "jshell": _Language(""),
+    "slsh": _Language("e"),
+    "ginsh": _Language(""),
 }  # fmt: skip
 
 

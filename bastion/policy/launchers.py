@@ -211,7 +211,10 @@ def _su(run: Context, call: Call) -> None:
 
 
 def _ssh(run: Context, call: Call) -> None:
-    read = options.read(_SSH, call.arguments)
+    # autossh has one more option, a port
+    ports = call.name == "autossh" and bool(call.arguments) and call.arguments[0].text == "-M"
+    words = call.arguments[2:] if ports else call.arguments
+    read = options.read(_SSH, words)
     if read.unsure is not None:
         _unsure(run, call, read.unsure)
         return
@@ -234,12 +237,17 @@ def _ssh(run: Context, call: Call) -> None:
 
 
 def _ssh_options(run: Context, call: Call, read: options.Options) -> None:
+    for value in read.values("I"):
+        run.doubt(Reason.FOREIGN_CODE, f"ssh loads {value.shown}")
+    for value in read.values("F"):
+        if not re.match(r"(?:~/\.ssh|/etc/ssh)/[\w.-]+\Z|none\Z|/dev/null\Z", value.shown):
+            run.doubt(Reason.SCRIPT_FILE, f"ssh -F {value.shown}")
     for value in read.values("o"):
         text = value.text
         match = re.match(
             r"\s*(proxycommand|localcommand|knownhostscommand|match\s+exec)\s*[= ]\s*(.*)", (text or "").lower()
         )
-        if text is None:
+        if text is None or re.match(r"\s*(?:pkcs11provider|securitykeyprovider|include)\s*[= ]", text.lower()):
             run.doubt(Reason.WRAPPER, f"ssh -o {value.shown}")
         elif match and match[2] != "none":
             code = re.split(r"[= ]", text.strip(), maxsplit=1)[1].strip()
@@ -298,6 +306,8 @@ def _container(run: Context, call: Call, words: list[Word], unsure: Word | None)
     if unsure is not None or (words and verb is None):
         _unsure(run, call, unsure or words[0])
         return
+    if verb == "unshare":
+        calls.start(run, call, words[1:])
     if verb not in {"exec", "run", "create"}:
         return
     read = options.read(_DOCKER_RUN, words[1:])
@@ -306,12 +316,19 @@ def _container(run: Context, call: Call, words: list[Word], unsure: Word | None)
         return
     inner = read.rest[1:]
     if verb != "exec" and (entry := read.values("entrypoint")) and entry[-1].text != "":
-        inner = [entry[-1], *inner]
+        inner = [*_entry(call, entry[-1]), *inner]
     if not inner:
         return
     state = State(cwd=tuple(read.values("w", "workdir")[-1:]) or (unknown("?"),))
     stdin = call.io.stdin if read.has("i", "interactive") or "compose" in call.name else NOTHING
     calls.start(run, call, inner, state=state, io=IO(stdin, call.io.stdout))
+
+
+def _entry(call: Call, word: Word) -> list[Word]:
+    """Return the words of an entry point: compose splits it, `docker run` does not."""
+    text = word.text
+    composed = "compose" in call.name or any(word.text == "compose" for word in call.arguments)
+    return [literal(part) for part in text.split()] if composed and text else [word]
 
 
 _KUBECTL_GLOBAL = """
@@ -333,13 +350,15 @@ def _kubectl(run: Context, call: Call) -> None:
     if read.unsure is not None or (words and words[0].text is None):
         _unsure(run, call, read.unsure or words[0])
         return
-    if not words or words[0].text not in {"exec", "run", "debug"}:
+    if words and (words[0].text == "attach" or (words[0].text == "debug" and "--" not in [w.text for w in words])):
+        run.doubt(Reason.INTERPRETER_STDIN, f"{call.name} {words[0].text} may open a shell")
+    if not words or words[0].text not in {"exec", "run", "debug", "create", "rsh"}:
         return
     dashes = next((place for place, word in enumerate(words) if word.text == "--"), None)
     before = words[1:dashes]
     if dashes is not None:
         inner = words[dashes + 1 :]
-    elif words[0].text == "exec":
+    elif words[0].text in {"exec", "rsh"}:
         read = options.read(_KUBECTL_EXEC, before)
         if read.unsure is not None:
             _unsure(run, call, read.unsure)
@@ -354,6 +373,7 @@ def _kubectl(run: Context, call: Call) -> None:
 
 _HANDLERS: dict[str, Handler] = {
     "env": _env, "xargs": _xargs, "find": _find, "su": _su, "runuser": _su, "ssh": _ssh, "slogin": _ssh,
+    "autossh": _ssh,
     "docker": _docker, "podman": _docker, "nerdctl": _docker, "docker-compose": _compose, "podman-compose": _compose,
     "kubectl": _kubectl, "oc": _kubectl, "k": _kubectl, "microk8s.kubectl": _kubectl,
 }  # fmt: skip

@@ -60,7 +60,12 @@ _TMUX_RUNS = frozenset(
 def _tmux(run: Context, call: Call) -> None:
     call.io.stdout.write_unknown(call.index)
     words = list(call.arguments)
+    for word in words:
+        if "#(" in word.shown:
+            run.doubt(Reason.WRAPPER, f"tmux {word.shown}")
     while words and (words[0].text or "").startswith("-"):
+        if (words[0].text or "")[:2] == "-f":
+            run.doubt(Reason.SCRIPT_FILE, f"tmux {words[0].shown}")
         words = words[2:] if (words[0].text or "")[-1] in "LSfTc" else words[1:]
     verb = words[0].text if words else None
     rest = words[1:]
@@ -101,7 +106,11 @@ def _screen(run: Context, call: Call) -> None:
         if rest and rest[0].text in {"stuff", "exec", "screen"}:
             typed = [literal(re.sub(r"\\n|\\r|\^M|\r", "\n", word.text)) if word.text else word for word in rest[1:]]
             calls.code_words(run, call, typed)
+        elif rest and rest[0].text in {"eval", "source", "readbuf", "bind"}:
+            run.doubt(Reason.WRAPPER, f"screen -X {rest[0].shown}")
         return
+    if "-c" in texts:
+        run.doubt(Reason.SCRIPT_FILE, f"screen {' '.join(texts)}")
     if any(re.fullmatch(r"-(?:ls|list|wipe|v|h)", text) for text in texts):
         return
     rest = _operands(words, "cehpsStT")
@@ -119,7 +128,7 @@ def _parallel(run: Context, call: Call) -> None:
         place += (
             2
             if re.fullmatch(
-                r"-[jPnNaILSC]|--(?:jobs|max-procs|max-args|arg-file|colsep|sshlogin|joblog|results|delay|timeout|retries|workdir|halt|delimiter|env|tmpdir|load|memfree|nice)",
+                r"-[jPnNaILSC]|--(?:id|st|semaphoretimeout|jobs|max-procs|max-args|arg-file|colsep|sshlogin|joblog|results|delay|timeout|retries|workdir|halt|delimiter|env|tmpdir|load|memfree|nice)",
                 text,
             )
             else 1
@@ -164,6 +173,9 @@ _HANDLERS: dict[str, Handler] = {
     "tmux": _tmux,
     "screen": _screen,
     "parallel": _parallel,
+    "sem": _parallel,
+    "byobu": _tmux,
+    "firejail": _forwarded,
     "entr": _forwarded,
 }
 

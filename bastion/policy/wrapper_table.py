@@ -3,7 +3,8 @@
 A line without indent names a program and says how it takes its command: `operands=N` words stand before it,
 `assigns` lets `NAME=value` words stand there, `joins` gives the joined words to a shell, `no-stdin` keeps the standard
 input, `quiet=` lists options with which nothing is run, `code=` those whose value is shell code, `directory=` those
-that set the working directory. The indented lines below are its options, as `bastion.policy.options` reads them.
+that set the working directory, `loads=` those whose value is loaded as code. The indented lines below are its options,
+as `bastion.policy.options` reads them.
 """
 
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ class Wrapper:
     quiet: frozenset[str] = frozenset()
     code: frozenset[str] = frozenset()
     directory: frozenset[str] = frozenset()
+    loads: frozenset[str] = frozenset()
 
 
 _TEXT = """
@@ -147,7 +149,7 @@ proxychains
     qf:
 proxychains4
     qf:
-ld.so
+ld.so loads=preload,audit,library-path
     - library-path= inhibit-rpath= inhibit-cache preload= audit= argv0= list verify help version
 busybox quiet=help,install,list,list-full
     - list list-full install help
@@ -155,6 +157,64 @@ toybox quiet=help,version
     - help version
 dotenv
     f:e:q:
+ssh-agent quiet=k
+    cDdksTuUa:E:O:P:t:
+sshpass
+    ehvVp:f:d:P:
+mosh operands=1
+    46anp: client= server= predict= family= port= bind-server= ssh= no-ssh-pty no-init local experimental-remote-ip=
+    help version
+run0
+    iu:g:D: property= description= slice= slice-inherit user= group= nice= chdir= via-shell setenv= background= pty
+    pipe shell-prompt-prefix= machine= unit= no-ask-password help version
+uname26
+    BFILRSTXZv3
+cpulimit quiet=p,pid
+    bcfiklmqrvzl:p:e:P:s: limit= pid= exe= path= background foreground lazy include-children quiet monitor-forks
+rlwrap
+    chiNmnorRUvXIa;A;b:C:D:e:f:F:g:H:l:M:O:p;P:q:s:S:t:w:W;z:
+watchexec joins no-stdin
+    cnprvqw:e:f:i:s:d:W:o:E:W: watch= exts= filter= ignore= signal= debounce= postpone restart clear shell=
+    no-vcs-ignore
+daemonize
+    avc:e:E:o:p:u:l:
+logsave operands=1
+    asv
+chronic
+    ev
+ifne
+    n
+systemd-nspawn
+    qbaxUD:i:u:M:S:p:L:Z: directory= image= boot as-pid2 user= machine= slice= property= network-veth private-network
+    bind= bind-ro= tmpfs= setenv= ephemeral quiet register= keep-unit read-only volatile=? settings= pipe console=
+    chdir= capability= template= help version
+hyperfine joins
+    Niw:r:m:M:p:c:s:L:S:P: warmup= runs= min-runs= max-runs= ignore-failure show-output export-json= export-csv=
+    export-markdown= style= shell= time-unit= output= input= command-name= parameter-list= help version
+pdsh joins no-stdin
+    RSabcdgiNqvVhw:x:l:t:u:f:g:C:F:X:
+pssh joins no-stdin
+    viPAzIH:h:l:p:o:e:t:O:x:X: host= hosts= user= par= outdir= errdir= timeout= options= option= extra-args= inline
+    inline-stdout print askpass send-input verbose
+parallel-ssh joins no-stdin
+    viPAzIH:h:l:p:o:e:t:O:x:X: host= hosts= user= par= outdir= errdir= timeout= options= option= extra-args= inline
+    inline-stdout print askpass send-input verbose
+clush joins no-stdin
+    aBbdGhLNnpPqrSvVg:w:x:X:f:l:o:t:u:m: hostfile= group= nodes= exclude= fanout= user= options= connect_timeout=
+    command_timeout= worker= nostdin quiet verbose
+npx code=c,call
+    nqsyc:p:w: call= package= yes no no-install quiet workspace= workspaces prefix= ignore-existing registry=
+pnpx
+    cs package= shell-mode
+bunx
+    p: bun package= verbose silent
+uvx
+    qvnp: with= with-editable= with-requirements= from= python= isolated env-file= index= default-index= refresh offline
+    no-cache cache-dir= quiet verbose
+abduco quiet=l
+    c:n:A:a:e:frlv
+dtach quiet=p
+    c:n:N:A:a:p:e:r:Ez
 """
 
 
@@ -169,6 +229,7 @@ def _wrapper(attributes: list[str], options: str) -> Wrapper:
         quiet=frozenset(named.get("quiet", "").split(",")),
         code=frozenset(named.get("code", "").split(",")),
         directory=frozenset(named.get("directory", "").split(",")),
+        loads=frozenset(named.get("loads", "").split(",")),
     )
 
 

@@ -6,14 +6,14 @@ which word is the command would hide it.
 
 import re
 
-from bastion.policy import assignments, calls, options
+from bastion.policy import assignments, calls, code_options, options
 from bastion.policy.context import IO, Call, Context, Handler, Input, InputKind
 from bastion.policy.state import State, Variable
 from bastion.policy.understanding import Reason, Word, literal
 from bastion.policy.wrapper_table import TABLE
 
 # Without a command these start a shell
-_SHELLS = frozenset({"sudo", "doas", "chroot", "unshare", "nsenter", "script"})
+_SHELLS = frozenset({"sudo", "doas", "run0", "chroot", "unshare", "nsenter", "script", "systemd-nspawn", "mosh"})
 _ASSIGNMENT = re.compile(r"([^=]+)=(.*)\Z", re.DOTALL)  # whatever it names, such as a function for bash
 
 
@@ -29,6 +29,12 @@ def run_wrapper(run: Context, call: Call) -> None:
     if any(read.has(name) for name in wrapper.quiet | {"help", "version"}):
         call.io.stdout.write_unknown(call.index)
         return
+    code_options.tell(run, call)
+    for value in read.values(*wrapper.loads):
+        run.doubt(Reason.REBINDING, f"{call.name} loads {value.shown}")
+    for value in read.values("o", "output") if call.name == "strace" else ():
+        if value.shown.startswith(("|", "!")):
+            calls.own_shell(run, call, literal(value.shown[1:]), what="strace -o")
     state = call.state.copy()
     for value in read.values(*wrapper.directory):
         state.cwd = (value,)
@@ -41,6 +47,8 @@ def run_wrapper(run: Context, call: Call) -> None:
         call.io.stdout.write_unknown(call.index)
         return
     words = words[wrapper.operands :]
+    if wrapper.operands and words and words[0].text == "--":
+        words = words[1:]
     if call.name == "flock" and words and words[0].text in {"-c", "--command"}:
         coded = words[1:2]
         for value in coded:
