@@ -10,7 +10,7 @@ from bastion.policy import assignments, calls, code_options, options
 from bastion.policy.context import IO, Call, Context, Handler, Input, InputKind
 from bastion.policy.state import State, Variable
 from bastion.policy.understanding import Reason, Word, literal
-from bastion.policy.wrapper_table import TABLE
+from bastion.policy.wrapper_table import TABLE, Wrapper
 
 # Without a command these start a shell
 _SHELLS = frozenset({"sudo", "doas", "run0", "chroot", "unshare", "nsenter", "script", "systemd-nspawn", "mosh"})
@@ -29,12 +29,7 @@ def run_wrapper(run: Context, call: Call) -> None:
     if any(read.has(name) for name in wrapper.quiet | {"help", "version"}):
         call.io.stdout.write_unknown(call.index)
         return
-    code_options.tell(run, call)
-    for value in read.values(*wrapper.loads):
-        run.doubt(Reason.REBINDING, f"{call.name} loads {value.shown}")
-    for value in read.values("o", "output") if call.name == "strace" else ():
-        if value.shown.startswith(("|", "!")):
-            calls.own_shell(run, call, literal(value.shown[1:]), what="strace -o")
+    _loaded(run, call, read, wrapper)
     state = call.state.copy()
     for value in read.values(*wrapper.directory):
         state.cwd = (value,)
@@ -69,6 +64,16 @@ def run_wrapper(run: Context, call: Call) -> None:
         calls.code(run, call, text, state=state, io=io, what=call.name)
     else:
         calls.start(run, call, words, state=state, io=io)
+
+
+def _loaded(run: Context, call: Call, read: options.Options, wrapper: Wrapper) -> None:
+    """Note what a wrapper's options load or start besides the command."""
+    code_options.tell(run, call)
+    for value in read.values(*wrapper.loads):
+        run.doubt(Reason.REBINDING, f"{call.name} loads {value.shown}")
+    for value in read.values("o", "output") if call.name == "strace" else ():
+        if value.shown.startswith(("|", "!")):
+            calls.own_shell(run, call, literal(value.shown[1:]), what="strace -o")
 
 
 def _guess(run: Context, call: Call, words: list[Word]) -> None:
