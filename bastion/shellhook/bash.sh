@@ -83,9 +83,10 @@ __bastion_last() {
   local -
   set +xeu
   __bastion_wrap
-  if [[ $HISTCMD != "$__bastion_number" && -n $__bastion_number ]]; then __bastion_forget; fi
-  __bastion_control=${HISTCONTROL-} __bastion_ignored=${HISTIGNORE-}
-  __bastion_number=$HISTCMD __bastion_fresh=1 __bastion_prompting=
+  (( __bastion_ran )) && __bastion_forget
+  [[ -n ${HISTCONTROL-} ]] && __bastion_control=$HISTCONTROL HISTCONTROL=
+  [[ -n ${HISTIGNORE-} ]] && __bastion_ignored=$HISTIGNORE HISTIGNORE=
+  __bastion_number=$HISTCMD __bastion_fresh=1 __bastion_ran=0 __bastion_prompting=
   [[ -n $(builtin trap -p INT) ]] || __bastion_say "prompt;bash $BASH_VERSION"
   return $__bastion_status
 } 2>/dev/null
@@ -114,7 +115,7 @@ __bastion_wrap() {
     unset PROMPT_COMMAND
     PROMPT_COMMAND="__bastion_first"$'\n'"${user//__bastion_last/:}"$'\n'"__bastion_last"
   fi
-  PS0='$(__bastion_line)${__bastion_none[__bastion_fresh=1,__bastion_number=HISTCMD]-}'
+  PS0='$(__bastion_line)${__bastion_none[__bastion_fresh=1,__bastion_ran=1,__bastion_number=HISTCMD]-}'
   shopt -s extdebug promptvars
   builtin bind -u shell-expand-line  # it runs what the line substitutes
   builtin trap -- "$__bastion_trap" DEBUG
@@ -124,7 +125,7 @@ if [[ ${BASH_VERSINFO[0]}${BASH_VERSINFO[1]} -ge 44 ]]; then
   shopt -s extglob
   set -o history
   __bastion_trap='if __bastion_debug "$_"; then :; else false; fi'
-  __bastion_text= __bastion_fresh=1 __bastion_number= __bastion_before= __bastion_prompting=1
+  __bastion_text= __bastion_fresh=1 __bastion_ran=0 __bastion_number= __bastion_before= __bastion_control= __bastion_ignored= __bastion_prompting=1
   readonly __bastion_token __bastion_trap
   readonly -f $(compgen -A function __bastion_)
   __bastion_wrap

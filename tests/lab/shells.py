@@ -289,8 +289,12 @@ async def shell(
     env: Mapping[str, str] | None = None,
     default: Action = Action.ALLOW,
     reader: CommandReader | None = None,
+    profile: str = "",
 ) -> AsyncIterator[Shell]:
-    """Start a program on a pty in a fresh folder, with a relay in front; `reader` is shared where it is given."""
+    """Start a program on a pty in a fresh folder, with a relay in front; `reader` is shared where it is given.
+
+    `profile` is for the start-up file of a hooked shell.
+    """
     home = folder / "home"
     home.mkdir(parents=True, exist_ok=True)
     plain = {"PATH": "/usr/bin:/bin", "HOME": str(home), "TERM": "xterm-256color", "LANG": "C.UTF-8", "PS1": "$ "}
@@ -299,7 +303,7 @@ async def shell(
     client = Typist()
     services, relay, pool = _relay(folder, thread, client, gate, rules, size, default, reader or CommandReader())
     boot = relay._pipeline._codec.start()  # type: ignore[attr-defined]
-    channel = PTYChannel(_booted(boot, command, home, plain), home, size, plain)
+    channel = PTYChannel(_booted(boot, command, home, plain, profile), home, size, plain)
     pool.channel = channel
     made = Shell(relay, client, channel, services, home)
     assert isinstance(relay._lines, LineGate)
@@ -378,13 +382,15 @@ def _relay(
     return services, Relay(services, grant, request, pipeline, ledger, pool, client), pool
 
 
-def _booted(events: Sequence[Event], command: Sequence[str], home: Path, env: dict[str, str]) -> Sequence[str]:
+def _booted(
+    events: Sequence[Event], command: Sequence[str], home: Path, env: dict[str, str], profile: str
+) -> Sequence[str]:
     """Return what a target would run: the shell, or what a codec has it run in the shell's place."""
     boot = next((event.command for event in events if isinstance(event, Boot)), None)
     if boot is None:
         return command
     (home / ".hushlogin").touch()
-    prompt = f"PS1={shlex.quote(env['PS1'])}\n"
+    prompt = f"PS1={shlex.quote(env['PS1'])}\n{profile}\n"
     for name in (".bash_profile", ".zshrc", ".profile"):
         (home / name).write_text(prompt, encoding="utf-8")
     env["SHELL"] = shutil.which(command[0]) or command[0]

@@ -168,10 +168,10 @@ async def test_a_large_paste_and_a_long_line_are_answered(tmp_path: Path, name: 
 
 async def test_users_settings_are_kept(tmp_path: Path) -> None:
     async with at_prompt(tmp_path, "bash") as opened:
-        opened.answer(lambda _: True)
+        opened.answer(lambda told: told.startswith("PROMPT_COMMAND="))
         for line in (
-            "HISTCONTROL=ignoreboth HISTIGNORE='echo secret*'",
             "PROMPT_COMMAND='prompts=$((prompts + 1))'",
+            "HISTCONTROL=ignoreboth HISTIGNORE='echo secret*'",
             " echo hidden",
             "echo secret",
             "echo same",
@@ -184,7 +184,33 @@ async def test_users_settings_are_kept(tmp_path: Path) -> None:
         await opened.until(lambda: opened.made("h"))
         kept = [line.split(maxsplit=1)[1] for line in (opened.folder / "h").read_text(encoding="utf-8").splitlines()]
         assert kept[2:5] == ["echo same", "false", 'echo "status $? prompts $prompts"; history > h']
-        assert "status 1 prompts 6" in opened.text
+        await opened.until(lambda: "status 1 prompts 7" in opened.text)
+        assert not [line for line, _ in opened.lines if line.screen is None]
+
+
+@pytest.mark.parametrize(
+    ("name", "profile"),
+    [
+        ("bash", "HISTCONTROL=ignoreboth:erasedups HISTSIZE=2 HISTTIMEFORMAT='%F ' IFS=abc"),
+        ("bash", "set -uE; trap 'x=$BASH_COMMAND' DEBUG; PROMPT_COMMAND=(a b); a() { :; }; b() { false; }"),
+        ("zsh", "autoload -Uz compinit; compinit -u; zstyle ':completion:*' completer _expand _complete"),
+        ("zsh", "setopt ksh_arrays sh_word_split no_unset share_history hist_ignore_space; precmd() { false; }"),
+    ],
+)
+async def test_own_start_up_files_neither_break_the_hook_nor_blind_it(tmp_path: Path, name: str, profile: str) -> None:
+    async with shell(tmp_path, SHELLS[name], gate=ShellGate.HOOK, rules=HELD, profile=profile) as opened:
+        opened.answer(lambda _: False)
+        await opened.expect("$ ")
+        await opened.settled()
+        for keys in ("echo a\r", "echo a\r", " echo b\r", "(touch mark)\r", "!ec\r", "echo $(touch mark)\t\x15"):
+            opened.type(keys)
+            await opened.settled()
+        opened.type("echo done > f\r")
+        await opened.until(lambda: opened.made("f"))
+        assert [line.screen for line, _ in opened.lines if line.screen is not None] == [
+            "echo a", "echo a", " echo b", "(touch mark)", "echo a", "echo done > f",
+        ]  # fmt: skip
+        assert not opened.made("mark")
 
 
 FISH_RUNS = (
