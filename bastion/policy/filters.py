@@ -5,7 +5,8 @@ import binascii
 import re
 
 from bastion.policy.context import Call, Context, Handler, InputKind
-from bastion.policy.understanding import literal
+from bastion.policy.fields import merge
+from bastion.policy.understanding import Hole, Part, Unknown, Word, literal
 
 
 def _cat(run: Context, call: Call) -> None:
@@ -56,7 +57,37 @@ def _which(run: Context, call: Call) -> None:
         call.io.stdout.write_unknown(call.index)
 
 
-_HANDLERS: dict[str, Handler] = {"cat": _cat, "tee": _tee, "base64": _base64, "which": _which}
+_DATE = {
+    **dict.fromkeys("YmdHMSsjNyCuwVUGgI", ("",)),  # one number
+    "F": ("-", "-"),
+    "T": (":", ":"),
+    "R": (":",),
+    "D": ("/", "/"),
+}
+
+
+def _date(run: Context, call: Call) -> None:
+    """The time of now in a format: numbers and what stands between them. With any other option it is not known."""
+    del run
+    words = [word.text for word in call.arguments if word.text not in {"-u", "--utc"}]
+    form = words[0] if len(words) == 1 and words[0] is not None and words[0].startswith("+") else ""
+    parts: list[Part] = []
+    for plain, letter in re.findall(r"([^%]+)|%(.?)", form[1:], re.DOTALL):
+        if plain:
+            parts.append(plain)
+        elif letter in _DATE:
+            for between in ("", *_DATE[letter]) if _DATE[letter] != ("",) else ("",):
+                if between or not (parts and isinstance(parts[-1], Unknown)):  # digits behind digits are one number
+                    parts += [between, Unknown(Hole.NUMBER, f"%{letter}", frozenset({call.index}))]
+        else:
+            form = ""
+    if form:
+        call.io.stdout.write(Word(merge((*parts, "\n"))), call.index)
+    else:
+        call.io.stdout.write_unknown(call.index)
+
+
+_HANDLERS: dict[str, Handler] = {"date": _date, "cat": _cat, "tee": _tee, "base64": _base64, "which": _which}
 
 
 def handler(name: str) -> Handler | None:

@@ -3,11 +3,10 @@
 import re
 from dataclasses import replace
 
-from bastion.policy import calls, options, wrappers
-from bastion.policy.context import IO, NOTHING, Call, Context, Handler, Input, InputKind
-from bastion.policy.fields import merge
+from bastion.policy import calls, finding, options, wrappers
+from bastion.policy.context import IO, NOTHING, Call, Context, Handler
 from bastion.policy.state import State, Variable, unknown
-from bastion.policy.understanding import Hole, Reason, Unknown, Word, literal
+from bastion.policy.understanding import Reason, Word, literal
 
 MAX_ITEMS = 16  # runs of xargs that are followed one by one
 
@@ -76,7 +75,7 @@ def _xargs(run: Context, call: Call) -> None:
     stdin = call.io.stdin
     marks = [value.text or "{}" for value in read.values("I", "i", "replace")]
     if read.has("I", "i", "replace"):
-        words = [_substituted(word, marks[0] if marks else "{}", stdin) for word in words]
+        words = [finding.substituted(word, marks[0] if marks else "{}", stdin) for word in words]
     elif stdin.text is not None and (text := stdin.text.text) is not None and len(text) < 4096 and "\\" not in text:
         if read.has("0", "null", "d", "delimiter") or "'" in text or '"' in text:
             words = [*words, Word(unknown("…", stdin.origins).parts, many=True)]
@@ -84,21 +83,11 @@ def _xargs(run: Context, call: Call) -> None:
             _each_batch(run, call, words, text.split(), read)
             return
     else:
-        below = _printed_below(run, stdin) if read.has("0", "null") else None
-        words = [*words, below or Word(unknown("…", stdin.origins).parts, many=True)]
+        printed = finding.printed(run, stdin) if read.has("0", "null") else []
+        for word in printed or [unknown("…", stdin.origins)]:
+            calls.start(run, call, [*words, replace(word, many=True)], io=IO(NOTHING, call.io.stdout))
+        return
     calls.start(run, call, words, io=IO(NOTHING, call.io.stdout))
-
-
-def _printed_below(run: Context, stdin: Input) -> Word | None:
-    """Return the words that `find START -print0` hands to `xargs -0`: paths below its only start point."""
-    if len(stdin.origins) != 1:
-        return None
-    argv = run.records[next(iter(stdin.origins))].command.argv
-    texts = [word.text for word in argv]
-    starts = _start_points(list(argv[1:]))
-    if texts[0] != "find" or texts[-1] != "-print0" or len(starts) != 1 or starts[0].many or None in texts:
-        return None
-    return Word(merge((*starts[0].parts, "/", Unknown(Hole.BELOW, "…"))), many=True)
 
 
 def _each_batch(run: Context, call: Call, words: list[Word], items: list[str], read: options.Options) -> None:
@@ -111,83 +100,6 @@ def _each_batch(run: Context, call: Call, words: list[Word], items: list[str], r
     for place in range(0, max(len(items), 1), size):
         batch = [literal(item) for item in items[place : place + size]]
         calls.start(run, call, [*words, *batch], io=IO(NOTHING, call.io.stdout))
-
-
-def _substituted(word: Word, mark: str, stdin: Input) -> Word:
-    """Return a word with the mark replaced by a line that is not known."""
-    parts = []
-    for part in word.parts:
-        if isinstance(part, str) and mark in part:
-            for place, piece in enumerate(part.split(mark)):
-                parts.extend([unknown(mark, stdin.origins).parts[0]] if place else [])
-                parts.append(piece)
-        else:
-            parts.append(part)
-    return Word(merge(parts), word.many)
-
-
-def _find(run: Context, call: Call) -> None:
-    words = call.arguments
-    place = 0
-    while place < len(words):
-        text = words[place].text
-        if text in {"-exec", "-execdir", "-ok", "-okdir"}:
-            end = place + 1
-            while (
-                end < len(words)
-                and words[end].text != ";"
-                and not (words[end].text == "+" and words[end - 1].text == "{}")
-            ):
-                end += 1
-            found = Input(InputKind.PIPE)
-            starts = _start_points(words)
-            inner = [
-                _found(_substituted(word, "{}", found), starts, _ending(words[:place]))
-                for word in words[place + 1 : end]
-            ]
-            if words[end : end + 1] and words[end].text == "+":
-                inner[-1] = replace(inner[-1], many=True)
-            state = call.state.copy()
-            if text.endswith("dir"):
-                state.cwd = ()
-            calls.start(run, call, inner, state=state, io=IO(call.io.stdin, call.io.stdout))
-            place = end
-        elif text is None and options.may_be_option(words[place]) and _may_start(words, place):
-            run.doubt(Reason.WRAPPER, f"find with {words[place].shown}")
-        place += 1
-    call.io.stdout.write_unknown(call.index)
-
-
-def _may_start(words: list[Word], place: int) -> bool:
-    """Whether a word that is not known may be an `-exec`: not a single start point, unless a `;` follows."""
-    word = words[place]
-    return word.has_any and (word.many or place > 0 or any(other.text in {";", "+"} for other in words))
-
-
-def _start_points(words: list[Word]) -> list[Word]:
-    starts = []
-    for word in words:
-        if options.may_be_option(word) or word.text in {"(", "!", ")"}:
-            break
-        starts.append(word)
-    return starts or [literal(".")]
-
-
-def _found(word: Word, starts: list[Word], ending: str = "") -> Word:
-    """Return a word that stands for a file found, which lies below the only start point."""
-    if len(starts) == 1 and word.shown == "{}" and word.text is None and not starts[0].many:
-        return Word(merge((*starts[0].parts, "/", Unknown(Hole.BELOW, "…"), ending)))
-    return word
-
-
-def _ending(words: list[Word]) -> str:
-    """Return how the name of every file found ends, as `-name '*.py'` says; empty where that is not sure."""
-    texts = [word.text or "?" for word in words]
-    if set(texts) & {"-o", "-or", "!", "-not", ","} or texts.count("-name") != 1:
-        return ""
-    pattern = texts[texts.index("-name") + 1] if texts[-1] != "-name" else ""
-    plain = pattern[1:]
-    return plain if pattern[:1] == "*" and re.fullmatch(r"[\w.-]*", plain) else ""
 
 
 def _su(run: Context, call: Call) -> None:
@@ -372,7 +284,7 @@ def _kubectl(run: Context, call: Call) -> None:
 
 
 _HANDLERS: dict[str, Handler] = {
-    "env": _env, "xargs": _xargs, "find": _find, "su": _su, "runuser": _su, "ssh": _ssh, "slogin": _ssh,
+    "env": _env, "xargs": _xargs, "find": finding.run_find, "su": _su, "runuser": _su, "ssh": _ssh, "slogin": _ssh,
     "autossh": _ssh,
     "docker": _docker, "podman": _docker, "nerdctl": _docker, "docker-compose": _compose, "podman-compose": _compose,
     "kubectl": _kubectl, "oc": _kubectl, "k": _kubectl, "microk8s.kubectl": _kubectl,

@@ -33,6 +33,8 @@ collections: Counter defaultdict OrderedDict
 platform: python_version platform system machine node release
 ipaddress: ip_address ip_network IPv4Network IPv4Address
 urllib.parse: quote unquote urlencode urlparse quote_plus parse_qs
+socket: gethostname getfqdn
+getpass: getuser
 textwrap: dedent indent fill wrap
 """.strip().splitlines()
     )

@@ -15,7 +15,7 @@ from bastion.policy.state import HOME, State, number, unknown
 from bastion.policy.tree import Node
 from bastion.policy.understanding import Hole, Reason, Unknown, Word, literal
 
-MAX_PARTS = 8  # parts of a partly known output that are kept apart
+MAX_PARTS = 16  # parts of a partly known output that are kept apart
 
 _PATTERNS = frozenset({"dotglob", "globstar", "nullglob", "extglob", "nocaseglob", "globasciiranges"})
 _ASSIGNED_TILDE = re.compile(r"[A-Za-z_]\w*=(?=~)")
