@@ -50,6 +50,9 @@ class Watch(Protocol):
     def finding(self) -> str:
         """What was recognised, as the reason that people read; empty for nothing. Nothing goes on from then on."""
 
+    def typed(self, data: bytes) -> None:
+        """Note bytes the client just sent, so that their echo is not delayed."""
+
     def feed(self, data: bytes) -> bytes:
         """Take bytes, return what may go on."""
 
@@ -122,6 +125,8 @@ class GuardedPipeline:
             interrupted = self._terminal and stream is Stream.STDIN and INTERRUPT in data
             return [Withdraw()] if interrupted else []
         if stream is Stream.STDIN:
+            for guard in self._guards.get(Stream.STDOUT, ()):
+                guard.watch.typed(data)
             return self._seen(self._inner.receive(stream, data, now))
         return self._timed(self._watched(stream, 0, data, now), now)
 

@@ -53,7 +53,6 @@ class Masking:
         self, maskers: Mapping[Stream, Masker], *, terminal: bool, clear: bool = False, lenient: bool = False
     ) -> None:
         self._maskers = dict(maskers)
-        self._terminal = terminal
         self._clear = clear
         self._lenient = lenient
         self._tails: dict[Stream, bytes] = {}  # what each masker holds, should it fail
@@ -103,8 +102,8 @@ class Masking:
         return data if self.passes(stream) else tail + data
 
     def typed(self, data: bytes) -> None:
-        """Tell the terminal's masker what was just typed."""
-        if self._terminal and (masker := self._maskers.get(Stream.STDOUT)) is not None:
+        """Tell the masker of the output what was just typed."""
+        if (masker := self._maskers.get(Stream.STDOUT)) is not None:
             masker.typed(data)
 
     def wake(self, now: float) -> list[tuple[Stream, bytes, bytes]]:

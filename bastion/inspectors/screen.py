@@ -30,6 +30,9 @@ class ScreenWatch:
             return ""
         return "full-screen programs can't be masked for certain; use cat, grep or sed instead, or TERM=dumb"
 
+    def typed(self, data: bytes) -> None:
+        """No echo is held back here."""
+
     def feed(self, data: bytes) -> bytes:
         """Take bytes, return what may go on: nothing from the switch on."""
         if self._passing:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import re2
 
+from bastion.masking.echo import Echo
 from bastion.masking.finder import Finder
 from bastion.masking.inside import MAGIC, InsideError, Unpacked, Values, can_unpack, magic_of
 
@@ -63,6 +64,7 @@ class DisguiseWatch:
     def __init__(self, finder: Finder, *, terminal: bool) -> None:
         self._finder = finder
         self._least = _HOLD[terminal]
+        self._echo = Echo(terminal=terminal)
         self._held = b""
         self._before = b""  # what went out last
         self._begun = False
@@ -85,12 +87,25 @@ class DisguiseWatch:
         values = f" with {self.seen.values} values in it" if self.seen.values > 1 else " with a value in it"
         return f"the output is {self.seen.form}{values if self.seen.values else ''}, which can't be masked"
 
+    def typed(self, data: bytes) -> None:
+        """Note what the client just sent, so that its echo needn't wait."""
+        self._echo.typed(data)
+
     def feed(self, data: bytes) -> bytes:
         """Take bytes in and return what may go on."""
         if self._passing:
             return data
-        self._held += data
-        return self._look(hold=True)
+        if not self._echo.waits:
+            self._held += data
+            return self._look(hold=True)
+        if self._held:
+            self._echo.forget()
+            return self.feed(data)
+        echoed, _ = self._echo.take(data)
+        self._held = data[:echoed]
+        out = self._look(hold=False)
+        self._held += data[echoed:]
+        return out + self._look(hold=True)
 
     def idle(self) -> bytes:
         """Nothing came for a while: return what is held, unless something was recognised."""

@@ -12,6 +12,7 @@ client typed and the terminal echoes is shown to the client who typed it.
 from collections.abc import Mapping, Sequence
 
 from bastion.masking.cover import NO_ROW, Cover
+from bastion.masking.echo import Echo
 from bastion.masking.finder import Finder, Found, order
 from bastion.masking.rows import REACH
 from bastion.masking.structure import Head, Structure
@@ -20,7 +21,6 @@ from bastion.masking.visible import Before, View, is_plain, view
 from bastion.masking.writer import PlainWriter, Writer
 
 BLOCK = 32768
-_TYPED_LIMIT = 4096
 
 
 class StreamMasker:
@@ -36,7 +36,7 @@ class StreamMasker:
         self._decided = 0  # position in `_context`: what begins before is settled
         self._cover = Cover(finder, style)
         self._structure = Structure()
-        self._typed = b""
+        self._echo = Echo(terminal=interactive)
         self._idles = 0
 
     @property
@@ -51,18 +51,17 @@ class StreamMasker:
 
     def typed(self, data: bytes) -> None:
         """Note what the client just sent, so that its echo needn't wait."""
-        if self._interactive:
-            self._typed = (self._typed + data)[-_TYPED_LIMIT:]
+        self._echo.typed(data)
 
     def feed(self, data: bytes) -> bytes:
         """Take bytes in and return what may go out now."""
         self._idles = 0
-        if not self._typed and len(data) <= BLOCK:
+        if not self._echo.waits and len(data) <= BLOCK:
             self._raw += data
             return self._advance(final=False)
         out = []
-        if self._typed:
-            echoed = self._echo(data)
+        if self._echo.waits:
+            echoed = self._echoed(data)
             out.append(data[:echoed])
             data = data[echoed:]
         for begin in range(0, len(data), BLOCK):
@@ -103,24 +102,24 @@ class StreamMasker:
         """Return the rest, with the end of the stream as a boundary."""
         return self._advance(final=True)
 
-    def _echo(self, data: bytes) -> int:
+    def _echoed(self, data: bytes) -> int:
         """Return how many bytes of `data` are the echo of typed ones; they count as shown."""
-        typed, self._typed = self._typed, b""
         if self._raw or self._cover.carry:
+            self._echo.forget()
             return 0
-        shorter = min(len(typed), len(data))
-        same = next((place for place in range(shorter) if typed[place] != data[place]), shorter)
-        if not is_plain(data[:same]):
+        size, typed = self._echo.take(data)
+        if not is_plain(typed):
+            self._echo.forget()
             return 0
-        if same == len(data):
-            self._typed = typed[same:]
-        if same:
-            text = self._context + data[:same]
-            self._before = Before((self._before.raw + data[:same])[-2:], (self._before.shown + data[:same])[-4:])
+        if typed:
+            text = self._context + typed
+            self._before = Before((self._before.raw + data[:size])[-2:], (self._before.shown + typed)[-4:])
             self._cover.unglue()
-            _, live = self._settle(text, max(self._decided, self._finder.undecided(text)), [])
+            live = max(self._decided, self._finder.undecided(text))
+            heads = self._finder.scan(text, self._decided, live)[1] if live > self._decided else []
+            _, live = self._settle(text, live, heads)
             self._remember(text, len(text), live)
-        return same
+        return size if typed else 0
 
     def _look(self, *, final: bool) -> tuple[View, bytes]:
         """Read the raw bytes held; return them as shown, and the same with the context in front."""

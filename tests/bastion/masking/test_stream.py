@@ -188,12 +188,6 @@ def test_an_echo_that_differs_ends_the_rule() -> None:
     assert masker.end() == b"Xcdef"
 
 
-def test_typed_bytes_do_not_pile_up() -> None:
-    masker = new_masker(interactive=True)
-    masker.typed(b"x" * 100_000)
-    assert len(masker._typed) <= 4096
-
-
 # Binary data
 
 
