@@ -11,7 +11,7 @@ _BACK = 0x08
 
 
 class Echo:
-    """What was typed and has not come back yet. Without a terminal data is sent too, so only single keys count there."""
+    """What was typed and has not come back yet. Without a terminal data is sent too: only single keys count there."""
 
     def __init__(self, *, terminal: bool) -> None:
         self._terminal = terminal
