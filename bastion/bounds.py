@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, cast
 
 import asyncssh
 from asyncssh.channel import SSHAgentChannel, SSHChannel, SSHX11Channel
-from asyncssh.connection import SSHConnection
 from asyncssh.constants import MSG_GLOBAL_REQUEST
 from asyncssh.packet import SSHPacket
 
@@ -23,7 +22,7 @@ from bastion.thrift import ThriftyChannel
 from bastion.transport import PACKET, WINDOW
 
 if TYPE_CHECKING:
-    _Connection = SSHConnection
+    from bastion.packets import FrugalPackets as _Connection
 else:
     _Connection = object
 
@@ -65,9 +64,9 @@ class BoundedChannel(BulkChannel, ThriftyChannel):
         if self._session is not None:
             self._pause_resume_writing()
 
-    def _accept_data(self, data: bytes, datatype: int | None = None) -> None:
+    def _keep_data(self, data: bytes, datatype: int | None) -> None:
         unread = len(self._recv_buf)
-        super()._accept_data(data, datatype)
+        super()._keep_data(data, datatype)
         waiting = self._recv_buf
         if 0 < unread < len(waiting) and waiting[-2][1] == datatype and len(waiting[-2][0]) + len(data) <= PIECE:
             waiting.pop()
@@ -98,7 +97,6 @@ class BoundedAgentChannel(BoundedChannel, SSHAgentChannel):
 class BoundedConnection(_Connection):
     """Mixed in before `FrugalPackets` and `SSHServerConnection` or `SSHClientConnection`."""
 
-    _full = False  # the transport has enough
     _unread = False  # the peer is not read for now
 
     def __init__(self, *args: Any, **options: Any) -> None:
@@ -149,13 +147,12 @@ class BoundedConnection(_Connection):
 
     # The peer waits while it isn't served, or does not take its answers
 
-    def data_received(self, data: bytes, datatype: int | None = None) -> None:
-        """Take what the peer sends, and no more for a while where it is too much."""
-        super().data_received(data, datatype)
+    def _behind(self) -> None:
+        """Take no more for a while of what the peer sends, where it is too much."""
         transport = self._transport
-        if transport is None or not (self._full or self._inpbuf):
-            return
-        if len(self._inpbuf) > MOST_UNSERVED or transport.get_write_buffer_size() > MOST_UNSENT:
+        if transport is not None and (
+            len(self._inpbuf) > MOST_UNSERVED or transport.get_write_buffer_size() > MOST_UNSENT
+        ):
             self._unread = True
             transport.pause_reading()
 

@@ -36,7 +36,8 @@ _LEAST_PADDING = 4
 _DATA = 10  # where the data of a packet begin: behind padding length, type, channel and their own length
 _OPENING = Struct(">BBII").unpack_from  # these four
 _TO = Struct(">II").pack  # the last two of them
-_SMALL = 4096  # bytes of a packet that are sooner copied than gathered apart from their header
+_SMALL = 4096  # bytes that are sooner copied than looked at in their place
+_INVOCATIONS = 1 << 64  # then the counter begins anew (RFC 5647 section 7.1)
 
 
 class KeptGCM(GCMEncryption):
@@ -50,14 +51,11 @@ class KeptGCM(GCMEncryption):
         self._invocation = int.from_bytes(cipher._iv[4:], "big")  # noqa: SLF001
         self._ahead: bytes | None = None
 
-    def _nonce(self) -> bytes:
-        nonce: bytes = self._fixed + self._invocation.to_bytes(8, "big")
-        self._invocation = (self._invocation + 1) & 0xFFFFFFFFFFFFFFFF
-        return nonce
-
     def seal(self, header: bytes, packet: bytes) -> bytes:
         """Return the packet encrypted, with its tag; the header is authenticated."""
-        return self._aead.encrypt(self._nonce(), packet, header)
+        invocation = self._invocation
+        self._invocation = (invocation + 1) % _INVOCATIONS
+        return self._aead.encrypt(self._fixed + invocation.to_bytes(8, "big"), packet, header)
 
     def open(self, header: bytes | memoryview, sealed: bytes | memoryview) -> bytes:
         """Return the next packet decrypted, nothing where its tag does not fit; the same one after `put_back`."""
@@ -65,8 +63,10 @@ class KeptGCM(GCMEncryption):
         if packet is not None:
             self._ahead = None
             return packet
+        invocation = self._invocation
+        self._invocation = (invocation + 1) % _INVOCATIONS
         try:
-            return self._aead.decrypt(self._nonce(), sealed, header)
+            return self._aead.decrypt(self._fixed + invocation.to_bytes(8, "big"), sealed, header)
         except InvalidTag:
             return b""
 
@@ -98,6 +98,8 @@ class BulkPackets(_Base):
         encryption = self._recv_encryption
         if not isinstance(encryption, KeptGCM) or not self._auth_complete or self._decompressor:
             return super()._recv_pkthdr()
+        if len(self._inpbuf) <= _SMALL and self._recv_single(encryption):
+            return False
         channel, pieces, position, more = self._neighbours(encryption)
         if channel is None:
             return more and super()._recv_pkthdr()
@@ -106,6 +108,23 @@ class BulkPackets(_Base):
         self._auth_final = True
         channel._accept_data(pieces[0] if len(pieces) == 1 else b"".join(pieces))  # noqa: SLF001
         return more
+
+    def _recv_single(self, encryption: KeptGCM) -> bool:
+        """Deliver the data of the one small packet that came, a key for instance; False where it is anything else."""
+        buffer = self._inpbuf
+        if int.from_bytes(buffer[:_LENGTH], "big") != len(buffer) - _LENGTH - _TAG:
+            return False
+        packet = encryption.open(buffer[:_LENGTH], buffer[_LENGTH:])
+        channel = self._goal(packet)
+        size = len(packet) - packet[0] - _DATA if channel is not None else 0
+        if channel is None or size > channel._recv_window:  # noqa: SLF001
+            encryption.put_back(packet)
+            return False
+        self._inpbuf = b""
+        self._recv_seq = (self._recv_seq + 1) & 0xFFFFFFFF
+        self._auth_final = True
+        channel._accept_data(packet[_DATA : _DATA + size])  # noqa: SLF001
+        return True
 
     def _neighbours(self, encryption: KeptGCM) -> tuple[SSHChannel[bytes] | None, list[bytes], int, bool]:
         """Open the data packets for one channel that stand in front.
@@ -116,23 +135,23 @@ class BulkPackets(_Base):
         buffer, position, gathered = self._inpbuf, 0, 0
         channel: SSHChannel[bytes] | None = None
         pieces: list[bytes] = []
-        with memoryview(buffer) as view:
-            while len(buffer) - position >= _LENGTH:
-                body = position + _LENGTH
-                length = int.from_bytes(view[position:body], "big")
-                if length > self._max_recv_pktlen:
-                    return channel, pieces, position, True  # asyncssh refuses it
-                end = body + length + _TAG
-                if end > len(buffer):
-                    break
-                packet = encryption.open(view[position:body], view[body:end])
-                goal = self._goal(packet)
-                size = len(packet) - packet[0] - _DATA if goal is not None else 0
-                if goal is None or goal is not (channel or goal) or gathered + size > goal._recv_window:  # noqa: SLF001
-                    encryption.put_back(packet)
-                    return channel, pieces, position, True
-                channel, position, gathered = goal, end, gathered + size
-                pieces.append(packet[_DATA : _DATA + size])
+        view = memoryview(buffer)
+        while len(buffer) - position >= _LENGTH:
+            body = position + _LENGTH
+            length = int.from_bytes(view[position:body], "big")
+            if length > self._max_recv_pktlen:
+                return channel, pieces, position, True  # asyncssh refuses it
+            end = body + length + _TAG
+            if end > len(buffer):
+                break
+            packet = encryption.open(view[position:body], view[body:end])
+            goal = self._goal(packet)
+            size = len(packet) - packet[0] - _DATA if goal is not None else 0
+            if goal is None or goal is not (channel or goal) or gathered + size > goal._recv_window:  # noqa: SLF001
+                encryption.put_back(packet)
+                return channel, pieces, position, True
+            channel, position, gathered = goal, end, gathered + size
+            pieces.append(packet[_DATA : _DATA + size])
         return channel, pieces, position, False
 
     def _goal(self, packet: bytes) -> SSHChannel[bytes] | None:
@@ -198,7 +217,7 @@ class BulkChannel(_Channel):
         position = 0
         if datatype is None and connection is not None and self._send_state == "open" and not self._encoding:
             number, whole, view = self._send_chan or 0, len(data), memoryview(data)
-            while not (self._send_buf or connection.congested):
+            while position < whole and not (self._send_buf or connection.congested):
                 size = min(whole - position, self._send_pktsize, self._send_window)
                 if size <= 0:
                     break
@@ -221,10 +240,14 @@ class BulkChannel(_Channel):
             or left < self._init_recv_window / 2
             or not data
         ):
-            super()._accept_data(data, datatype)
+            self._keep_data(data, datatype)
             return
         self._recv_window = left
         session.data_received(data, datatype)
+
+    def _keep_data(self, data: bytes, datatype: int | None) -> None:
+        """Take data asyncssh's way, which keeps it where the session does not read."""
+        super()._accept_data(data, datatype)
 
 
 def _kept(encryption: Encryption | None) -> Encryption | None:

@@ -54,6 +54,7 @@ class FrugalPackets(BulkPackets, ThriftyConnection):
 
     _gathered_size = 0
     _heard = False
+    _full = False  # the transport has enough
 
     def __init__(self, *args: Any, **options: Any) -> None:
         self._gathered: list[bytes] = []
@@ -64,20 +65,24 @@ class FrugalPackets(BulkPackets, ThriftyConnection):
     def _log_packet(self, *_: object) -> None:
         """Say nothing of each packet."""
 
-    def data_received(self, data: bytes, datatype: int | None = None) -> None:
+    def data_received(self, data: bytes, datatype: int | None = None) -> None:  # noqa: ARG002 - of channels alone
         """Take what came, and send what all connections have to say to it."""
-        turn = self._turn
-        if turn.running:  # this connection is nested in a channel of the one whose socket is read
-            super().data_received(data, datatype)
-            return
+        turn, nested = self._turn, self._turn.running  # in a channel of the connection whose socket is read
         turn.running = True
         try:
-            super().data_received(data, datatype)
+            self._inpbuf += data
+            self._recv_data()
         finally:
-            for connection, transport in turn.waiting:  # grows meanwhile: nested connections write into outer ones
-                connection._flush(transport)  # noqa: SLF001 - one class
-            turn.running = False
-            turn.waiting.clear()
+            if not nested:
+                for connection, transport in turn.waiting:  # grows meanwhile: nested connections write into outer ones
+                    connection._flush(transport)  # noqa: SLF001 - one class
+                turn.running = False
+                turn.waiting.clear()
+        if self._inpbuf or self._full:
+            self._behind()
+
+    def _behind(self) -> None:
+        """The connection did not work off all that came, or did not get rid of its answers."""
 
     def send_packet(self, pkttype: int, *args: bytes, **options: Any) -> None:
         """Send a packet, but not the IGNORE that asyncssh puts before each one; CBC ciphers need it."""

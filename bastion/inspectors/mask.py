@@ -141,7 +141,7 @@ class Masking:
 
     def next_wake(self) -> float | None:
         """Return when `wake` should be called next, or None."""
-        return min((due for due, _ in self._wakes.values()), default=None)
+        return min(due for due, _ in self._wakes.values()) if self._wakes else None
 
     def counts(self) -> dict[str, int]:
         """Return how many values were masked for the client, by type."""

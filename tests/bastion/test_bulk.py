@@ -235,8 +235,8 @@ class Window(BoundedConnection):
         assert (number, size) == (7, len(payload) - 8)
         self.sent.append(payload[8:])
 
-    def send_data(self, *args: bytes) -> bool:
-        self.send_packet(MSG_CHANNEL_DATA, *args)
+    def send_data(self, *args: bytes | memoryview) -> bool:
+        self.send_packet(MSG_CHANNEL_DATA, *map(bytes, args))
         return True
 
 
