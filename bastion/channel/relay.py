@@ -22,6 +22,7 @@ from bastion.channel.services import Services
 from bastion.channel.sides import ClientSide
 from bastion.channel.target import open_target
 from bastion.channel.tasks import Tasks
+from bastion.channel.turns import Turns
 from bastion.errors import BastionError, TargetUnreachable
 from bastion.inspectors.actions import (
     Action,
@@ -87,6 +88,10 @@ class Relay:
         self._verdict = RuleAction.ALLOW
         self._traffic = [0, 0]
         self._enough: set[str] = set()
+        self._sated: set[str] = set()
+        soon, time = self._loop.call_soon, self._loop.time
+        self._sent = Turns(self._receive, lambda reading: self._read("turns", reading), soon, time)
+        self._output = Turns(self._receive, lambda reading: self._read_target("turns", reading), soon, time)
         self._wake: asyncio.TimerHandle | None = None
         self._time: TimeKeeper | None = None
         self._tasks = Tasks(ledger.facts, self._fail)
@@ -115,17 +120,18 @@ class Relay:
             self._input.add(data)
             if self._input.full:
                 self._read("target", False)
-        self._receive(Stream.STDIN, data)
+        self._sent.add(Stream.STDIN, data)
 
     def client_eof(self) -> None:
         """The client sends no more."""
         self._input.end()
-        self._guard(lambda: self._perform(self._pipeline.close(Stream.STDIN, self._loop.time())))
+        self._sent.then(
+            lambda: self._guard(lambda: self._perform(self._pipeline.close(Stream.STDIN, self._loop.time())))
+        )
 
     def client_congested(self, congested: bool) -> None:
         """The client does, or does no longer, take bytes as fast as they come."""
-        if self._target is not None:
-            (self._target.pause_reading if congested else self._target.resume_reading)()
+        self._read_target("client", not congested)
 
     def client_resized(self, columns: int, rows: int, width: int, height: int) -> None:
         """The client's window changed (RFC 4254 section 6.7)."""
@@ -155,14 +161,14 @@ class Relay:
     def client_closed(self) -> None:
         """The client's channel is gone."""
         self._client_gone = True
-        self._finish()
+        self._sent.then(self._finish)
 
     # What the target's side reports
 
     def target_data(self, stream: Stream, data: bytes) -> None:
         """Bytes came from the target."""
         self._traffic[1] += len(data)
-        self._receive(stream, data)
+        self._output.add(stream, data)
 
     def target_eof(self) -> None:
         """The target sends no more."""
@@ -172,7 +178,7 @@ class Relay:
             actions = [a for a in self._pipeline.close(Stream.STDERR, now) if not isinstance(a, End)]
             self._perform([*actions, *self._pipeline.close(Stream.STDOUT, now)])
 
-        self._guard(end)
+        self._output.then(lambda: self._guard(end))
 
     def target_exit(self, status: str, signal: tuple[bool, str, str] | None) -> None:
         """The command on the target ended."""
@@ -180,6 +186,9 @@ class Relay:
 
     def target_closed(self, error: Exception | None) -> None:
         """The target's channel is gone."""
+        self._output.then(lambda: self._target_over(error))
+
+    def _target_over(self, error: Exception | None) -> None:
         if error is not None and self._exit == (None, None):
             self._fail(TargetUnreachable(f"the connection to {self._grant.target} was lost", log=str(error)))
         elif not self._pipeline.keeps:
@@ -265,6 +274,12 @@ class Relay:
         (self._enough.discard if reading else self._enough.add)(whose)
         self._client.read(not self._enough)
 
+    def _read_target(self, whose: str, reading: bool) -> None:
+        """Read from the target while neither the client nor the pipeline has enough."""
+        (self._sated.discard if reading else self._sated.add)(whose)
+        if self._target is not None:
+            (self._target.pause_reading if self._sated else self._target.resume_reading)()
+
     def _send_eof(self) -> None:
         if not self._finishing:
             self._client.send_eof()
@@ -276,7 +291,8 @@ class Relay:
 
     def _woken(self) -> None:
         self._wake = None
-        self._guard(lambda: self._perform(self._pipeline.wake(self._loop.time())))
+        if not self._output.waiting:  # otherwise there was no pause, and what comes wakes it again
+            self._guard(lambda: self._perform(self._pipeline.wake(self._loop.time())))
 
     # What takes time
 

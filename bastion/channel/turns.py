@@ -1,0 +1,110 @@
+"""Hands bytes on in slices, so that no channel keeps the event loop from the others, whatever the bytes cost.
+
+How long a slice takes to be looked at, masked and recorded depends on what it holds: ordinary logs and a flood of what
+looks like values are a hundred times apart. So slices grow while they are cheap and shrink where they are not, and what
+is left when a turn of the loop took long enough waits for the next one. Its source is not read meanwhile. Order is
+kept: `then` comes after everything that was added before.
+"""
+
+from collections import deque
+from collections.abc import Callable
+
+from bastion.model import Stream
+
+TURN = 0.002
+"""Seconds after which the rest waits for the next turn."""
+SLICE = 0.001
+"""Seconds a slice should take at most."""
+LEAST, FIRST, MOST = 256, 2048, 16384
+"""Bytes of a slice."""
+
+
+class Turns:
+    """One direction of a channel.
+
+    Parameters
+    ----------
+    feed: takes the slices.
+    read: told whether the source may be read on.
+    soon: runs something in the next turn of the loop.
+    clock: seconds, as they pass.
+    """
+
+    def __init__(
+        self,
+        feed: Callable[[Stream, bytes], None],
+        read: Callable[[bool], None],
+        soon: Callable[[Callable[[], None]], object],
+        clock: Callable[[], float],
+    ) -> None:
+        self._feed = feed
+        self._read = read
+        self._soon = soon
+        self._clock = clock
+        self._size = FIRST
+        self._spent = 0.0  # in this turn
+        self._turning = False  # the next turn will come
+        self._working = False
+        self._stopped = False  # the source is not read
+        self._waiting: deque[tuple[Stream, bytes] | Callable[[], None]] = deque()
+
+    @property
+    def waiting(self) -> bool:
+        """Whether something is left for the next turn."""
+        return bool(self._waiting)
+
+    def add(self, stream: Stream, data: bytes) -> None:
+        """Hand bytes on, now as far as this turn allows."""
+        self._waiting.append((stream, data))
+        self._go_on()
+
+    def then(self, act: Callable[[], None]) -> None:
+        """Do something once all bytes added so far were handed on."""
+        self._waiting.append(act)
+        self._go_on()
+
+    def _go_on(self) -> None:
+        """Work off what waits until the turn is over. What is added by that waits behind it."""
+        if self._working:
+            return
+        self._working = True
+        try:
+            while self._waiting and self._spent < TURN:
+                first = self._waiting.popleft()
+                if isinstance(first, tuple):
+                    self._hand_on(*first)
+                else:
+                    first()
+        finally:
+            self._working = False
+        if bool(self._waiting) is not self._stopped:
+            self._stopped = not self._stopped
+            self._read(not self._stopped)
+
+    def _hand_on(self, stream: Stream, data: bytes) -> None:
+        """Hand slices on until the turn is over."""
+        if not self._turning:
+            self._turning = True
+            self._soon(self._next)
+        place = 0
+        while place < len(data):
+            if self._spent >= TURN:
+                self._waiting.appendleft((stream, data[place:]))
+                return
+            piece = data[place : place + self._size]
+            begin = self._clock()
+            self._feed(stream, piece)
+            self._account(len(piece), self._clock() - begin)
+            place += len(piece)
+
+    def _account(self, size: int, seconds: float) -> None:
+        self._spent += seconds
+        if seconds > SLICE:
+            self._size = max(LEAST, int(size * SLICE / seconds))
+        elif size == self._size and seconds < SLICE / 2:
+            self._size = min(MOST, 2 * size)
+
+    def _next(self) -> None:
+        """A new turn."""
+        self._turning, self._spent = False, 0.0
+        self._go_on()

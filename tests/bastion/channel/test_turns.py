@@ -1,0 +1,131 @@
+"""However much bytes cost, the loop gets its turn between slices; order is kept, and the source waits."""
+
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bastion.channel.turns import FIRST, LEAST, MOST, SLICE, TURN, Turns
+from bastion.model import Stream
+
+CHEAP, DEAR = b".", b"4"
+
+
+class Loop:
+    """A clock that bytes move forward when they are fed, and turns that are taken one by one."""
+
+    def __init__(self, cheap: float = 1e-8, dear: float = 4e-7) -> None:
+        self.now = 0.0
+        self.turns: deque[Callable[[], None]] = deque()
+        self.seen: list[bytes] = []
+        self.reading = True
+        self.longest = 0.0
+        self._cost = {CHEAP[0]: cheap, DEAR[0]: dear}
+        self.sent = Turns(self._feed, self._read, self.turns.append, lambda: self.now)
+
+    def _feed(self, stream: Stream, data: bytes) -> None:
+        assert stream is Stream.STDOUT
+        self.seen.append(data)
+        self.now += sum(data.count(byte) * cost for byte, cost in self._cost.items())
+
+    def _read(self, reading: bool) -> None:
+        self.reading = reading
+
+    def add(self, data: bytes) -> None:
+        self._timed(lambda: self.sent.add(Stream.STDOUT, data))
+
+    def turn(self) -> bool:
+        """Take one turn; return whether there was one to take."""
+        if self.turns:
+            self._timed(self.turns.popleft())
+            return True
+        return False
+
+    def _timed(self, act: Callable[[], None]) -> None:
+        begin = self.now
+        act()
+        self.longest = max(self.longest, self.now - begin)
+
+
+@given(st.lists(st.one_of(st.sampled_from([CHEAP, DEAR]), st.integers(0, 40_000)), max_size=12))
+def test_no_turn_is_long_and_nothing_is_lost(steps: list[bytes | int]) -> None:
+    """Dear bytes take 0.4 us (2.5 MB/s); a number is how many of the byte before come at once."""
+    loop, kind, whole, said = Loop(dear=4e-7), CHEAP, b"", list[int]()
+
+    def note(at: int) -> None:
+        said.append(at - len(b"".join(loop.seen)))
+
+    for step in steps:
+        if isinstance(step, bytes):
+            kind = step
+            loop.turn()
+            continue
+        whole += kind * step
+        loop.add(kind * step)
+        loop.sent.then(partial(note, len(whole)))
+        assert loop.reading is not loop.sent.waiting
+    while loop.turn():
+        pass
+    assert b"".join(loop.seen) == whole
+    assert said == [0] * len(said), "what was to come then came right behind its bytes"
+    assert loop.reading
+    assert loop.longest <= TURN + MOST * 4e-7
+
+
+def test_a_flood_takes_many_turns_with_the_source_unread() -> None:
+    loop, turns = Loop(), 0
+    loop.add(DEAR * 1_000_000)
+    while not loop.reading:
+        assert loop.sent.waiting
+        before = loop.now
+        assert loop.turn()
+        assert loop.now - before <= TURN + 2 * SLICE
+        turns += 1
+    assert turns >= 1_000_000 * 4e-7 / (TURN + 2 * SLICE) - 2
+
+
+def test_slices_of_cheap_bytes_grow_and_those_of_dear_ones_shrink() -> None:
+    loop = Loop(dear=1e-4)
+    loop.add(CHEAP * 500_000)
+    assert len(loop.seen[0]) == FIRST
+    assert len(loop.seen[-2]) == MOST
+    loop.seen.clear()
+    loop.add(DEAR * 1000)
+    loop.turn()
+    loop.add(DEAR * 1000)
+    while loop.turn():
+        pass
+    assert len(loop.seen[-2]) == LEAST
+
+
+def test_what_feeding_adds_comes_behind() -> None:
+    """Reading that goes on within a slice may hand over more at once."""
+    seen: list[bytes] = []
+
+    def feed(stream: Stream, data: bytes) -> None:
+        if not seen:
+            turns.add(stream, b"more")
+            turns.then(lambda: seen.append(b"end"))
+        seen.append(data)
+
+    turns = Turns(feed, lambda _: None, lambda _: None, lambda: 0.0)
+    turns.add(Stream.STDOUT, b"a" * (FIRST + 1))
+    assert seen == [b"a" * FIRST, b"a", b"more", b"end"]
+
+
+def test_what_fails_does_not_stop_what_follows() -> None:
+    def feed(stream: Stream, data: bytes) -> None:
+        del stream
+        if data == b"bad":
+            raise RuntimeError(data)
+        seen.append(data)
+
+    seen: list[bytes] = []
+    turns = Turns(feed, lambda _: None, lambda _: None, lambda: 0.0)
+    with pytest.raises(RuntimeError):
+        turns.add(Stream.STDOUT, b"bad")
+    turns.add(Stream.STDOUT, b"good")
+    assert seen == [b"good"]
