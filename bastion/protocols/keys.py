@@ -25,6 +25,7 @@ _RUN = re.compile(rb"[^\x00-\x1f\x7f]+")
 _PASTED = re.compile(rb"[^\x1b\r\n\x0f]+")
 _PARAMETERS = frozenset(range(0x20, 0x40))
 _SEQUENCE_MAX = 64
+_REPRINT = 0x12
 _ENDS = b"\r\n\x0f"
 _LITERAL_STOPS = _ENDS + b"\x04"
 # Behind ESC: zsh's accept-and-hold (a A) and execute-last-named-cmd (z), bash's insert-comment; CR and its like
@@ -118,7 +119,10 @@ class Keys:
             if stop is not None:
                 return place, stop
             was = self._state
-            self._key(data[place])
+            if data[place] == _REPRINT and not setting.editor and was is _State.GROUND:
+                self.redrawn = True  # the terminal's driver shows the line once more; for an editor, it is another key
+            else:
+                self._key(data[place])
             place += 1
             if was is not _State.PASTE and self._state is _State.PASTE and setting.whole_pastes:
                 return place, Stop.PASTE
