@@ -40,7 +40,7 @@ from bastion.ending import Ending, drain, longest
 from bastion.errors import ConfigError, UnavailableError
 from bastion.following import follow
 from bastion.health import HealthEndpoint
-from bastion.heap import keep_freed_blocks
+from bastion.heap import keep_freed_blocks, set_aside
 from bastion.journal import AuditLog
 from bastion.keeper import Keeper
 from bastion.logs import set_up_logging
@@ -173,6 +173,7 @@ async def _work(path: Path, config: Config, run_command: RunCommand, seat: Seat,
         presence, orders = await _arrive(services, seat)
         host = DoorHost(services, _control(services, orders), run_command, share=seat.count)
         await host.prepare()
+        set_aside()
         keeper = Keeper(path, services, metrics, maker, host.prepare, presence, orders)
         if config.server.metrics is not None and seat.count == 1:
             stack.enter_context(HealthEndpoint(config.server.metrics, metrics.text, keeper.unready))

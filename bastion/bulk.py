@@ -5,7 +5,8 @@ protocol, and what is not plain channel data under AES-GCM (RFC 5647) takes asyn
 
 - One key schedule a key, not one a packet.
 - Packets that came together are opened where they stand; neighbours for one channel are delivered as one piece.
-- A data packet is put together once, and not copied again for its header, padding and tag.
+- A data packet is put together once, and not copied again for its header, padding and tag; the random bytes of many
+  packets' paddings (RFC 4253 section 6) are fetched together.
 - What came for a channel goes to its session without a detour.
 """
 
@@ -37,6 +38,7 @@ _DATA = 10  # where the data of a packet begin: behind padding length, type, cha
 _OPENING = Struct(">BBII").unpack_from  # these four
 _TO = Struct(">II").pack  # the last two of them
 _SMALL = 4096  # bytes that are sooner copied than looked at in their place
+_FETCHED = 4096  # random bytes asked of the system at once
 _INVOCATIONS = 1 << 64  # then the counter begins anew (RFC 5647 section 7.1)
 
 
@@ -81,6 +83,24 @@ class KeptGCM(GCMEncryption):
     def decrypt_packet(self, seq: int, first: bytes, rest: bytes, header_len: int, mac: bytes) -> bytes | None:  # noqa: ARG002
         """Verify and decrypt a packet, asyncssh's way."""
         return self.open(first[:header_len], b"".join((first[header_len:], rest, mac))) or None
+
+
+class _Noise:
+    """Random bytes for paddings: asking the system for each packet's few would take longer than to encrypt it."""
+
+    def __init__(self) -> None:
+        self._bytes = b""
+        self._place = 0
+
+    def take(self, size: int) -> bytes:
+        """Return so many that were not returned before."""
+        if self._place + size > len(self._bytes):
+            self._bytes, self._place = os.urandom(_FETCHED), 0
+        place, self._place = self._place, self._place + size
+        return self._bytes[place : self._place]
+
+
+_noise = _Noise()
 
 
 class BulkPackets(_Base):
@@ -185,7 +205,7 @@ class BulkPackets(_Base):
         padding = _BLOCK - (2 + sum(map(len, args))) % _BLOCK
         if padding < _LEAST_PADDING:
             padding += _BLOCK
-        packet = b"".join((bytes((padding, MSG_CHANNEL_DATA)), *args, os.urandom(padding)))
+        packet = b"".join((bytes((padding, MSG_CHANNEL_DATA)), *args, _noise.take(padding)))
         size = len(packet)
         header = size.to_bytes(_LENGTH, "big")
         sealed = encryption.seal(header, packet)

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bastion.bounds import BoundedChannel, BoundedConnection
-from bastion.bulk import KeptGCM
+from bastion.bulk import KeptGCM, _Noise
 from bastion.packets import FrugalPackets
 from tests.bastion.test_packets import Echo, Server
 
@@ -48,6 +48,13 @@ def test_the_kept_cipher_takes_over_where_asyncssh_was() -> None:
     sealed = ours.encrypt_packet(0, b"head", b"second")
     assert reader.decrypt_packet(0, sealed[0][:-16], b"", 4, sealed[0][-16:]) == b"second"
     assert ours.decrypt_packet(0, b"headx", b"", 4, b"y" * 16) is None
+
+
+def test_no_padding_comes_twice() -> None:
+    noise = _Noise()
+    taken = [noise.take(size) for size in [4, 19, 16] * 500]
+    assert [len(one) for one in taken] == [4, 19, 16] * 500
+    assert len(set(taken)) > 1490  # four bytes may be equal by chance
 
 
 class Chunks(Echo):
