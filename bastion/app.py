@@ -285,6 +285,7 @@ def _control(services: Services, orders: Orders) -> ControlServices:
         access=lambda: services.ruling.access,
         judge=judge,
         understand=services.reader.understand,
+        masked=lambda grant, command: services.ruling.masks(grant).mask(command),
         approvals=services.approvals,
         audit=services.audit,
         thread=services.thread,

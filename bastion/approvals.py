@@ -27,7 +27,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 MAX_COMMAND = 1024 * 1024
-"""Bytes of a command that can be held; they are kept exactly."""
+"""Bytes of a command that can be held; they are kept exactly until the request is over, and masked from then on."""
 
 MAX_REASON = 1000
 """Characters of a reason."""
@@ -87,11 +87,13 @@ class Approvals:
         verdict: Verdict,
         connection: str = "",
         session: str = "",
+        *,
+        masked: bytes | None = None,
     ) -> ApprovalRow:
         """Ask for a command, and return the request; one of the same digest and rule that is still live is reused.
 
-        An APPROVED one is returned as it is: `use` it. Raise ConfigError for a command over `MAX_COMMAND`,
-        UnavailableError with `MAX_PENDING` requests open.
+        `masked` is the command as it is kept for good, by default as it is. An APPROVED one is returned as it is:
+        `use` it. Raise ConfigError for a command over `MAX_COMMAND`, UnavailableError with `MAX_PENDING` requests open.
         """
         if verdict.action is not Action.APPROVE:
             raise ValueError("only what needs an approval can be asked for")
@@ -121,6 +123,7 @@ class Approvals:
             expires=now + timedelta(seconds=verdict.timeout),
             connection=connection,
             session=session,
+            masked=command if masked is None else masked,
         )
         return await self._change(self._submit, row)
 
@@ -171,7 +174,8 @@ class Approvals:
     async def use(self, request_digest: str, connection: str = "") -> ApprovalRow | None:
         """Use the approval of a digest: one of scope ONCE is returned once, to one caller; None where there is none.
 
-        On return its use is in store and journal, and the caller may run exactly the bytes of `command`.
+        On return its use is in store and journal, and the caller may run exactly the bytes of `command`, which are
+        kept no longer where it was the only use.
         """
         return await self._change(self._use, request_digest, connection)
 
@@ -242,7 +246,7 @@ class Approvals:
             raise UnavailableError(
                 f"{MAX_PENDING} requests of yours wait for approval already; withdraw some or wait for decisions"
             )
-        command = row.command.decode(errors="backslashreplace")
+        command = row.masked.decode(errors="backslashreplace")
         digests = {"digest": row.digest, "sha256": hashlib.sha256(row.command).hexdigest()}
         terms = {"approvers": row.approvers, "approvals": row.approvals, "expires": rfc3339(row.expires)}
         self._note(EventType.APPROVAL_REQUESTED, kept, row.requester, command=command, **digests, **terms)

@@ -145,6 +145,7 @@ class Gate:
             asked,
             self._connection,
             self._session,
+            masked=self._masked(command),
         )
         if row.state is ApprovalState.APPROVED:
             return await self._use(row)
@@ -156,6 +157,10 @@ class Gate:
         row = await self._services.approvals.wait(row.id, until)
         self._pending = None
         return await self._outcome(row)
+
+    def _masked(self, command: bytes) -> bytes:
+        """Return what of a command is kept for good; where a forward leads to names machines, not people."""
+        return command if self._request.kind in FORWARDS else self._ruling.masks(self._grant).mask(command)
 
     async def withdraw(self) -> bool:
         """Take back the request that is waited for; False when there is none."""

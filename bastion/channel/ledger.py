@@ -23,6 +23,9 @@ _CODES = {Stream.STDOUT: "o", Stream.STDERR: "e", Stream.STDIN: "i"}
 _ID_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _COMMAND_SHOWN = 16 * 1024  # of a command in rows and listings; the journal names the digest of all of it
 
+_SAID = frozenset(("path", "other", "detail", "reason", "why"))
+"""Facts of the journal that repeat what people, programs or files are called: kept masked, as output is."""
+
 
 @dataclass(frozen=True, slots=True)
 class Origin:
@@ -78,6 +81,9 @@ class Ledger:
         masked = self._mask(command[: 2 * _COMMAND_SHOWN])
         return masked.decode("utf-8", "backslashreplace")[:_COMMAND_SHOWN]
 
+    def _masked(self, text: str) -> str:
+        return self._mask(text.encode(errors="backslashreplace")).decode(errors="backslashreplace")
+
     def _header(self, now: datetime) -> Header:
         terminal = self._request.terminal
         row = self._row
@@ -121,8 +127,9 @@ class Ledger:
 
     def note(self, kind: EventType, facts: Mapping[str, object]) -> None:
         """Have something written down soon, at the latest before the books are closed. Raises UnavailableError."""
+        said = {name: self._masked(text) for name, text in facts.items() if name in _SAID and isinstance(text, str)}
         named = {"command": self._shown(str(facts["command"]).encode())} if "command" in facts else {}
-        self._events.add(self._event(kind, **{**facts, **named}))
+        self._events.add(self._event(kind, **{**facts, **said, **named}))
 
     def line(self, command: bytes, verdict: Verdict) -> None:
         """Have written down soon what the rules said of a line that was typed. Raises UnavailableError."""

@@ -78,7 +78,13 @@ async def request(control: Control, target: str, login: str, command: bytes) -> 
     if verdict.action is Action.DENY:
         raise AccessDenied(f"denied by rule {visible(verdict.rule)}: {visible(verdict.reason)}")
     return await control.services.approvals.submit(
-        control.identity, grant.target, grant.login, str(ChannelKind.EXEC), command, kept_open(verdict)
+        control.identity,
+        grant.target,
+        grant.login,
+        str(ChannelKind.EXEC),
+        command,
+        kept_open(verdict),
+        masked=control.services.masked(grant, command),
     )
 
 

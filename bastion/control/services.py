@@ -31,13 +31,14 @@ class ControlServices:
 
     `config` and `access` return what is in force now. `host_ca` is the public key line of the CA that certifies
     host keys, `port` the TCP port that clients reach. `judge` says what the rules say of a command under a grant,
-    `understand` what a command would run.
+    `understand` what a command would run, `masked` what of a command is kept for good.
     """
 
     config: Callable[[], Config]
     access: Callable[[], Access]
     judge: Callable[[Grant, bytes], Awaitable[Verdict]]
     understand: Callable[[bytes], Awaitable[Understanding]]
+    masked: Callable[[Grant, bytes], bytes]
     approvals: Approvals
     audit: AuditLog
     thread: StoreThread

@@ -69,7 +69,7 @@ class TransferPipeline:
     codec: reads the channel's protocol.
     masking: the maskers of its stderr, with `guard` of its stdout too; files are masked by the codec.
     judge: what roles and rules say of an operation.
-    clean: masks a line for the recording.
+    clean: masks a line for the recording, and what the bastion itself says of files.
     question: what is asked about before anything opens; None where that is settled.
     guard: whether stdout may only pass as long as its masker finds nothing.
     """
@@ -237,7 +237,7 @@ class TransferPipeline:
             case OperationDone(operation, result):
                 return self._operation_done(operation, result)
             case Say(text):
-                return self._say(f"bastion: {visible(text)}")
+                return self._say(f"bastion: {self._named(visible(text))}")
 
     def _decide(self, asked: Asked, now: float) -> list[Action]:
         operation = asked.operation
@@ -269,7 +269,7 @@ class TransferPipeline:
             assert isinstance(out, Pass)
             actions.append(Send(out.stream, out.raw))
         record = f"refused {asked.operation.line}: {line}"
-        return [*self._record(record), *self._say(f"{line} ({asked.operation.line})"), *actions]
+        return [*self._record(record), *self._say(f"{line} ({self._named(asked.operation.line)})"), *actions]
 
     def _file_done(self, done: FileDone) -> list[Action]:
         facts: dict[str, object] = {
@@ -297,7 +297,7 @@ class TransferPipeline:
                 self._masked[kind] = self._masked.get(kind, 0) + number
             if total := sum((done.masked or {}).values()):
                 words.append(f"{total} masked")
-                actions += self._say(f"bastion: {total} values are masked in {shown(done.path)}")
+                actions += self._say(f"bastion: {total} values are masked in {self._named(shown(done.path))}")
         kind = EventType.FILE_DOWNLOAD if done.verb is Verb.DOWNLOAD else EventType.FILE_UPLOAD
         return [Journal(kind, facts), *self._record(" ".join(words)), *actions]
 
@@ -312,6 +312,10 @@ class TransferPipeline:
 
     def _record(self, line: str) -> list[Action]:
         return [Save(Stream.STDOUT, self._clean(f"{line}\n".encode("utf-8", "replace")))]
+
+    def _named(self, text: str) -> str:
+        """Return what names files, which may be called after people, as it may be said and kept."""
+        return self._clean(text.encode("utf-8", "replace")).decode("utf-8", "replace")
 
     def _say(self, line: str) -> list[Action]:
         self._lines += 1

@@ -60,7 +60,8 @@ class MaskingPolicy:
 class MaskingPolicies:
     """What one version of the configuration masks, by target and role; each policy is made once.
 
-    Parameters are those of `MaskingPolicy`. Raises ConfigError where any of them can't be had.
+    `base` is what `[masking]` alone says. Parameters are those of `MaskingPolicy`. Raises ConfigError where any of them
+    can't be had.
     """
 
     def __init__(self, config: Config, key: bytes | None = None, engine: str = "hyperscan") -> None:
@@ -68,7 +69,7 @@ class MaskingPolicies:
         self._key = key
         self._engine = engine
         self._made: dict[MaskingConfig, MaskingPolicy] = {}
-        self._policy(config.masking)
+        self.base = self._policy(config.masking)
         for target in config.targets.values():
             self.of(target, ())
 

@@ -148,12 +148,13 @@ class ClientConnection:
         return grant
 
     def _note_refusal(self, way: Way, request: ChannelRequest, error: AccessDenied) -> None:
-        """Journal a refusal."""
+        """Journal a refusal; nobody's masking is in force on a target that is not open."""
+        mask = self.services.ruling.masking.base.mask
         data = {
             "target": way.target[:200],
-            "login": way.login[:200],
+            "login": mask(way.login[:200].encode(errors="backslashreplace")).decode(errors="backslashreplace"),
             "channel": str(request.kind),
-            "command": request.command[:1000].decode("utf-8", "backslashreplace"),
+            "command": mask(request.command[:4000]).decode(errors="backslashreplace")[:1000],
             "why": error.log,
             "connection": self.origin.connection,
             "address": self.origin.address,

@@ -104,7 +104,8 @@ class ApprovalRow:
 
     `requester` is the name, `issuer` and `subject` tell people apart. `approvals` is how many different people must
     agree. `expires` is when a pending one lapses, and once approved, when the approval itself lapses. `connection` is
-    the client connection that asked, `session` the recorded channel; empty where there was none.
+    the client connection that asked, `session` the recorded channel; empty where there was none. `masked` takes the
+    place of `command` as soon as it is neither pending nor approved any more.
     """
 
     id: str
@@ -128,6 +129,7 @@ class ApprovalRow:
     scope: ApprovalScope = ApprovalScope.ONCE
     connection: str = ""
     session: str = ""
+    masked: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,7 +213,10 @@ class SessionStore(Protocol):
 
 
 class ApprovalStore(Protocol):
-    """Approvals. Every change of state is atomic: of two racing callers one wins, the other sees the new state."""
+    """Approvals. Every change of state is atomic: of two racing callers one wins, the other sees the new state.
+
+    The exact bytes of a command are kept for as long as it is pending or approved alone.
+    """
 
     def add(self, row: ApprovalRow) -> ApprovalRow:
         """Store a pending approval and return it.
@@ -247,8 +252,8 @@ class ApprovalStore(Protocol):
     def use(self, digest: str, now: datetime, connection: str = "") -> ApprovalRow | None:
         """Use the approved, unexpired approval of this digest and return it; None when there is none to use.
 
-        One of scope ONCE becomes USED. The others stay APPROVED; one of scope SESSION counts for the connection that
-        asked alone.
+        One of scope ONCE becomes USED; what is returned has the exact bytes for the last time. The others stay
+        APPROVED; one of scope SESSION counts for the connection that asked alone.
         """
 
     def withdraw(self, approval_id: str, now: datetime) -> bool:

@@ -8,7 +8,7 @@ used, or a journal entry that lets a command run, must survive a power cut. Writ
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event
@@ -18,6 +18,8 @@ from bastion.errors import UnavailableError
 
 BUSY_TIMEOUT = 5.0
 """Seconds to wait for a lock that another process holds."""
+
+_MOMENT = 100  # milliseconds that emptying the log may wait for readers; it is tried again with the next change
 
 _REASONS = {
     sqlite3.SQLITE_BUSY: "is locked by another process; stop that process or try again",
@@ -52,6 +54,8 @@ class Database:
         self._reading = self.engine.execution_options(write=False)
         self._writing = self.engine.execution_options(write=True)
         self._local = threading.local()
+        self._busy_timeout = busy_timeout
+        self._forgetting = False
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -80,8 +84,28 @@ class Database:
                     yield connection
                 finally:
                     self._local.connection = None
+            if write and self._forgetting:
+                self._forgetting = not self._truncate()
         except (SQLAlchemyError, sqlite3.Error) as error:
             raise unavailable(self.label, error) from error
+
+    def forget(self) -> None:
+        """Have what the transaction overwrites leave the files as well, as soon as it is over and nobody reads."""
+        self._forgetting = True
+
+    def _truncate(self) -> bool:
+        """Empty SQLite's write-ahead log, which holds pages as they were; return whether that could be done."""
+        if self.engine.dialect.name != "sqlite":
+            return True
+        with closing(self.engine.raw_connection()) as pooled:
+            connection: Any = pooled.driver_connection
+            try:
+                connection.execute(f"PRAGMA busy_timeout = {_MOMENT}")
+                return not connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+            except sqlite3.OperationalError:
+                return False
+            finally:
+                connection.execute(f"PRAGMA busy_timeout = {int(self._busy_timeout * 1000)}")
 
     def close(self) -> None:
         """Close all connections."""
@@ -105,7 +129,7 @@ def _engine(url: URL, busy_timeout: float) -> Engine:
         connection: sqlite3.Connection = driver
         # a text that is no UTF-8 comes from outside the bastion: it must not hide the other rows
         connection.text_factory = lambda raw: raw.decode(errors="backslashreplace")
-        for pragma in ("synchronous = FULL", "foreign_keys = ON", "trusted_schema = OFF"):
+        for pragma in ("synchronous = FULL", "foreign_keys = ON", "trusted_schema = OFF", "secure_delete = ON"):
             connection.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "begin")

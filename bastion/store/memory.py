@@ -199,7 +199,8 @@ class MemoryApprovals(_Part):
                 if row.digest != digest or row.state is not ApprovalState.APPROVED or row.expires <= now:
                     continue
                 if row.scope is ApprovalScope.ONCE:
-                    return self._keep(replace(row, state=ApprovalState.USED))
+                    self._keep(replace(row, state=ApprovalState.USED))
+                    return replace(row, state=ApprovalState.USED)
                 if row.scope is ApprovalScope.COMMAND or row.connection == connection:
                     return row
         return None
@@ -241,6 +242,8 @@ class MemoryApprovals(_Part):
         return [row for _, row in self._store.data.approvals.values()]
 
     def _keep(self, row: ApprovalRow) -> ApprovalRow:
+        if row.state not in _LIVE:
+            row = replace(row, command=row.masked)
         data = self._store.data
         data.revision += 1
         data.approvals[row.id] = (data.revision, row)

@@ -6,6 +6,7 @@ in, which is what `revision` and `changed` rest on.
 
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -26,7 +27,7 @@ Condition = ColumnElement[bool] | TextClause
 
 
 class SQLApprovals:
-    """See `ApprovalStore`."""
+    """See `ApprovalStore`. What ends an approval also has the exact bytes leave the database's files."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -38,7 +39,7 @@ class SQLApprovals:
             for found in _rows(connection, _TABLE.c.digest == row.digest, tables.LIVE):
                 if found.expires > row.created:
                     return found
-                _change(connection, found.id, revision, state=ApprovalState.EXPIRED)
+                self._over(connection, found.id, revision, ApprovalState.EXPIRED)
             _tick(connection, revision)
             connection.execute(insert(_TABLE).values(_values(row) | {"revision": revision}))
             approvers = [
@@ -103,12 +104,12 @@ class SQLApprovals:
                 "time": decision.time,
             }
             connection.execute(insert(_DECISIONS).values(values))
-            changes: dict[str, Any] = {}
             if not decision.approve:
-                changes = {"state": ApprovalState.DENIED}
+                self._over(connection, row.id, revision, ApprovalState.DENIED)
             elif len(row.decisions) + 1 >= row.approvals:  # a denial would have ended it: all earlier ones agreed
-                changes = {"state": ApprovalState.APPROVED, "expires": expires, "scope": scope}
-            _change(connection, row.id, revision, **changes)
+                _change(connection, row.id, revision, state=ApprovalState.APPROVED, expires=expires, scope=scope)
+            else:
+                _change(connection, row.id, revision)
             return _one(connection, approval_id)
 
     def use(self, digest: str, now: datetime, connection: str = "") -> ApprovalRow | None:
@@ -120,8 +121,9 @@ class SQLApprovals:
             if row is None or (row.scope is ApprovalScope.SESSION and row.connection != connection):
                 return None
             if row.scope is ApprovalScope.ONCE:
-                _change(held, row.id, revision, state=ApprovalState.USED)
-            return _one(held, row.id)
+                self._over(held, row.id, revision, ApprovalState.USED)
+                return replace(row, state=ApprovalState.USED)
+            return row
 
     def withdraw(self, approval_id: str, now: datetime) -> bool:
         """See `ApprovalStore.withdraw`. One over its time expires and isn't withdrawn."""
@@ -139,7 +141,7 @@ class SQLApprovals:
             revision = _next_revision(connection)
             ids = [row.id for row in _rows(connection, *over)]
             for approval_id in ids:
-                _change(connection, approval_id, revision, state=ApprovalState.EXPIRED)
+                self._over(connection, approval_id, revision, ApprovalState.EXPIRED)
             return _rows(connection, _TABLE.c.id.in_(ids))
 
     def revision(self) -> int:
@@ -153,6 +155,11 @@ class SQLApprovals:
         with self._database.read() as connection:
             return connection.execute(select(_TABLE.c.id).where(_TABLE.c.revision > after)).scalars().all()
 
+    def _over(self, connection: Connection, approval_id: str, revision: int, state: ApprovalState) -> None:
+        """Give an approval its last state; the exact bytes are of no more use then."""
+        _change(connection, approval_id, revision, state=state, command=_TABLE.c.masked)
+        self._database.forget()
+
     def _end(self, state: ApprovalState, *conditions: Condition) -> ApprovalRow | None:
         """Give the one approval that meets the conditions its last state, and return it."""
         with self._database.write() as connection:
@@ -160,7 +167,7 @@ class SQLApprovals:
             found = connection.execute(select(_TABLE.c.id).where(*conditions)).scalar_one_or_none()
             if found is None:
                 return None
-            _change(connection, found, revision, state=state)
+            self._over(connection, found, revision, state)
             return _one(connection, found)
 
 

@@ -25,7 +25,7 @@ from sqlalchemy import (
     text,
 )
 
-SCHEMA = "0003"
+SCHEMA = "0004"
 """The schema this code works with: the newest migration. Versions are numbers of four digits, in order."""
 
 metadata = MetaData()
@@ -116,6 +116,7 @@ approvals = Table(
     Column("scope", String(16), nullable=False),
     Column("connection", String(64), nullable=False),
     Column("session", String(64), nullable=False, server_default=""),
+    Column("masked", LargeBinary, nullable=False, server_default=""),
     Column("created", UTCDateTime, nullable=False),
     Column("expires", UTCDateTime, nullable=False),
     Column("revision", BigInteger, nullable=False),

@@ -60,9 +60,11 @@ class Desk:
         self.audit = AuditLog(self.thread, "node-1", self.clock)
         self.approvals = Approvals(self.thread, self.audit, self.clock)
 
-    async def ask(self, command: bytes = b"reboot", who: Identity = ALICE, **terms: Any) -> ApprovalRow:
+    async def ask(
+        self, command: bytes = b"reboot", who: Identity = ALICE, masked: bytes | None = None, **terms: Any
+    ) -> ApprovalRow:
         """Submit a command for web-1, under a verdict with these terms."""
-        return await self.approvals.submit(who, "web-1", "deploy", "exec", command, verdict(**terms))
+        return await self.approvals.submit(who, "web-1", "deploy", "exec", command, verdict(**terms), masked=masked)
 
     async def decide(
         self,

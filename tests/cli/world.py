@@ -156,6 +156,7 @@ class World:
             access=lambda: Access(self.config),
             judge=self.judge,
             understand=self.understand,
+            masked=lambda _grant, command: command,
             approvals=self.approvals,
             audit=self.audit,
             thread=self.thread,
