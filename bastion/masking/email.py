@@ -105,7 +105,7 @@ class _EncodedOpening:
         tail = text[max(0, end - self.limit) : end]
         run = tail[len(tail.rstrip(_PLAIN_LOCAL + _MARK_BYTES)) :]
         opened = end - min(len(run), _LOCAL_LIMIT + _MARK_LONGEST)
-        if b"40" in run:
+        if b"40" in run or b";" in run:
             for mark in _MARK.finditer(run):
                 if not run[mark.end() :].strip(_PLAIN_DOMAIN):
                     opened = min(opened, end - len(run) + max(0, mark.start() - _LOCAL_LIMIT))

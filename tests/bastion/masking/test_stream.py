@@ -40,6 +40,17 @@ def test_terminal_sequences_hide_nothing(raw: bytes, masked: bytes) -> None:
     assert mask(raw, list(range(len(raw)))) == masked
 
 
+@pytest.mark.parametrize("mark", [b"@", b"%40", b"\\u0040", b"&#64;", b"&#x40;"])
+@pytest.mark.parametrize("host", [b"example.museum", b"a" * 60 + b"." + b"b" * 60 + b".org"])
+def test_long_addresses_may_be_cut(mark: bytes, host: bytes) -> None:
+    for length in (1, 58, 63, 64, 65, 70, 200):
+        raw = b"x" * length + mark + host + b", y"
+        whole = mask(raw)
+        assert whole == b"x" * max(0, length - 64) + b"[EMAIL], y"
+        for cuts in (list(range(len(raw))), [length], [length + 2], [len(raw) - 3]):
+            assert mask(raw, cuts) == whole
+
+
 @pytest.mark.parametrize("shown", ["mail jürgen@bücher.example.", "почта иван@почта.рф;"])
 def test_letters_of_two_bytes_may_be_cut(shown: str) -> None:
     raw = shown.encode()
