@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from bastion.masking.engine import Trigger
 from bastion.masking.keys import HOOK, TRIGGERS, find_key, may_end_key
-from bastion.masking.rows import Probe, Row, Span
+from bastion.masking.rows import ALNUM, Probe, Row, Span
 from bastion.masking.sinks import RunSink
 
 _HEAD = 64  # no head is longer
@@ -86,7 +86,7 @@ class _ValueOpening:
     """The value behind a key or in a URL that the end may cut. None of it may be shown."""
 
     limit: int = _HEAD + _CLOSING
-    firsts: bytes = _VALUE_BYTES
+    firsts: bytes = ALNUM  # others are not held back without a key before them
 
     def start(self, text: bytes, end: int) -> int:
         """Return where the value begins."""
@@ -111,7 +111,7 @@ class _CookieOpening:
     """The first cookie of a header."""
 
     limit: int = _COOKIE_REACH
-    firsts: bytes = _VALUE_BYTES
+    firsts: bytes = ALNUM  # others are not held back without a key before them
 
     def start(self, text: bytes, end: int) -> int:
         """Return where its name begins."""

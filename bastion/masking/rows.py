@@ -5,6 +5,7 @@ in. `locate(text, hit)` looks at no more than `REACH` bytes before the value and
 the row's `Opening` doesn't list in `body`, or behind `limit` bytes.
 """
 
+import string
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -13,6 +14,8 @@ from bastion.masking.engine import Trigger
 
 REACH = 192
 """How many bytes before a value may decide about it (context words, neighbourhood)."""
+
+ALNUM = (string.ascii_letters + string.digits).encode()
 
 Span = tuple[int, int]
 """Where a value lies: first byte, byte after the last."""
@@ -27,7 +30,7 @@ class Opening(Protocol):
 
     @property
     def firsts(self) -> bytes:
-        """Every byte a value may begin with."""
+        """Every byte a value may begin with, as far as it is held back wherever it stands."""
 
     def start(self, text: bytes, end: int) -> int:
         """Return the first position from which `text[:end]` may hold the beginning of a value, else `end`."""

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from bastion.masking.engine import Trigger
 from bastion.masking.fields import COLUMNS, KEYS, WEAK, WEAK_KEYS, WEAK_NAMES, kind_of
 from bastion.masking.tables import LIMIT, Cell, Heading, Reader, Rest, Rows, Tuples, Value
-from bastion.masking.visible import last_character
+from bastion.masking.visible import BARRIER, last_character
 
 _SIGN = rb"[\\\"'`]{0,2}[ \t]{0,40}[:=|>]"
 TRIGGERS = (
@@ -139,6 +139,7 @@ class Structure:
         lead = text[begin:place] if begin else self._before(text, decided, place, LIMIT)
         if not begin:
             lead = lead[lead.rfind(b"\n", 0, -1) + 1 :]
+        lead = lead[max(lead.rfind(b"\r", 0, -1), lead.rfind(BARRIER, 0, -1)) + 1 :]  # as pagers begin a line
         absolute = self._offset + place - decided
         if self._refused >= absolute - len(lead) or len(lead) >= LIMIT:
             return None

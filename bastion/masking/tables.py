@@ -43,6 +43,9 @@ _EMPTY = re.compile(
 )
 _RULE = re.compile(rb"[-+=|:\s]+|(?:\xe2[\x94\x95][\x80-\xbf]|\s)+")
 _PROMPT = re.compile(rb"[^\n]{0,200}[$#>%:] ?\Z")
+_PAGED = re.compile(
+    rb"(?:[\x1b\r\s~:]|\.\.\.skipping\.\.\.|\(END\)|[/?][^\r\n|]{0,80}(?=\r|\Z)|Pattern not found[^\r\n|]*)*"
+)
 _BAR = "│".encode()
 
 
@@ -88,7 +91,7 @@ class Rows:
             if stop == start:
                 return Unit(start, (), None)
         line = text[start:stop].rstrip(b"\r\n")
-        if not line.strip() or _RULE.fullmatch(line):
+        if not line.strip() or _RULE.fullmatch(line) or (self.drawn and _PAGED.fullmatch(line)):
             return Unit(stop, (), self)
         found = pieces(line, self.delimiter)
         if self.framed:

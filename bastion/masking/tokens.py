@@ -5,15 +5,13 @@ back however long they are. Prefixes are those that the services document for sc
 """
 
 import re
-import string
 from dataclasses import dataclass
 
 from bastion.masking.engine import Trigger
-from bastion.masking.rows import Probe, Row, RunOpening, Span
+from bastion.masking.rows import ALNUM, Probe, Row, RunOpening, Span
 from bastion.masking.shapes import APART_LEFT
 from bastion.masking.sinks import KeySink, LinesSink, RunSink
 
-_ALNUM = (string.ascii_letters + string.digits).encode()
 _HEAD = 64  # no head is longer
 
 _TOKENS = {
@@ -96,7 +94,7 @@ _HASH = re.compile(
 _HASH_SIGN = re.compile(rb"\$|\*|whsec_|\{" + _LDAP)
 _NAMES = rb"(?:[1567]|apr1|g?y|2[abxy]?|argon2(?:id|i|d)|scrypt|pbkdf2(?:-sha[0-9]+)?|sha1|md5|[0-9]{3,8})"
 _HASH_TRIGGER = rb"\$" + _NAMES + rb"\$|\{" + _LDAP + rb"|\*[0-9A-F]{8}|whsec_"
-_HASH_BYTES = _ALNUM + b"./+=,_-:${}*"
+_HASH_BYTES = ALNUM + b"./+=,_-:${}*"
 _HASH_HEADS = tuple(
     b"1$ 5$ 6$ 7$ apr1$ y$ gy$ 2$ 2a$ 2b$ 2x$ 2y$ argon2id$ argon2i$ argon2d$ scrypt$ sha1$ md5$ pbkdf2$ pbkdf2-sha1$"
     b" pbkdf2-sha256$ pbkdf2-sha512$".split()
@@ -120,7 +118,7 @@ class _PrivateOpening:
     """The first line of a private key that the end may cut."""
 
     limit: int = 64
-    firsts: bytes = b"-" + _ALNUM + b"+/="
+    firsts: bytes = b"-" + ALNUM
 
     def start(self, text: bytes, end: int) -> int:
         """Return where its dashes, or the first of PuTTY's lines, begin."""
@@ -143,7 +141,7 @@ class _HashOpening:
     """What may be the beginning of a hash, behind its sign."""
 
     limit: int = 80
-    firsts: bytes = _ALNUM + b"./+="
+    firsts: bytes = ALNUM
 
     def start(self, text: bytes, end: int) -> int:
         """Return where it begins."""
@@ -200,7 +198,7 @@ ROWS = (
         name="token",
         kind="secret",
         probes=(Probe(Trigger(APART_LEFT + rb"(?:" + _TOKEN_SHAPES + rb"|" + _BOT + rb")", _HEAD), _locate_token),),
-        opening=_TokenOpening(body=_ALNUM + b"_-.", firsts=b"AHLNPSdefghlnprstxy", limit=_HEAD),
+        opening=_TokenOpening(body=ALNUM + b"_-.", firsts=b"AHLNPSdefghlnprstxy", limit=_HEAD),
         sink=RunSink(rb"[A-Za-z0-9_\-.~+/=%]"),
         samples=(
             "aws <AKIAIOSFODNN7EXAMPLE>",

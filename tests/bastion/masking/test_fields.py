@@ -80,6 +80,23 @@ def test_a_table_ends_where_its_rows_end() -> None:
     assert mask(text) == b"id,name,dob\n1,[NAME],[BIRTH-DATE]\n$ ls\nBob\n{Bob}\n"
 
 
+def test_a_table_in_a_pager_goes_on_behind_what_the_pager_says() -> None:
+    head = b"\x1b[?1049h\x1b[22;0;0t\x1b[?1h\x1b=\r id | name | dob\x1b[m\r\n----+------+-----\r\n"
+    rows = [b" %d | Anna Abel | 1980-01-01\r\n" % number for number in range(1, 9)]
+    between = [b":\x1b[K", b"\r\x1b[K", b"\r\x1b[K...skipping...\r\n", b"\r\x1b[K/ab\r\x1b[K...skipping...\r\n"]
+    between += [b"\x1b[H\x1bM", b"~\r\n", b"\x1b[7m(END)\x1b[27m\x1b[K", b"\r\x1b[K"]
+    text = (
+        head
+        + b"".join(row + say for row, say in zip(rows, between, strict=True))
+        + rows[0]
+        + b"(8 rows)\r\n$ Anna Abel\r\n"
+    )
+    for cuts in ([], list(range(len(text)))):
+        shown = mask(text, cuts)
+        assert shown.count(b"[NAME] | [BIRTH-DATE]") == 9
+        assert shown.endswith(b"$ Anna Abel\r\n")
+
+
 def test_another_table_of_the_same_width_has_its_own_columns() -> None:
     text = b"id,name,email\n1,Bob,x\nname,city,phone\nBob,Rome,1\n"
     assert mask(text) == b"id,name,email\n1,[NAME],[EMAIL]\nname,city,phone\n[NAME],Rome,[PHONE]\n"

@@ -22,6 +22,8 @@ LONG = b"A0" * 5000
         (b"_\x08j_\x08@_\x08x_\x08.i_\x08o done", b"[EMAIL] done"),
         (b"j\x08jo\x08o@\x08@x\x08x.io\n", b"[EMAIL]\n"),
         (b"jx\x08@x.io\n", b"[EMAIL]\n"),
+        (b"/\x08j@x.io\n", b"/\x08[EMAIL]\n"),
+        (b"password=!\x08hunter2\n", b"password=!\x08[SECRET]\n"),
         ("mail jan@x.io \n".encode("utf-16-le"), "mail [EMAIL] \n".encode("utf-16-le")),
         ("mail jan@x.io \n".encode("utf-16-be"), "mail [EMAIL] \n".encode("utf-16-be")),
         (b"a.b@c.io\0d.e@f.io\0", b"[EMAIL]\0[EMAIL]\0"),
