@@ -43,9 +43,7 @@ _EMPTY = re.compile(
 )
 _RULE = re.compile(rb"[-+=|:\s]+|(?:\xe2[\x94\x95][\x80-\xbf]|\s)+")
 _PROMPT = re.compile(rb"[^\n]{0,200}[$#>%:] ?\Z")
-_PAGED = re.compile(
-    rb"(?:[\x1b\r\s~:]|\.\.\.skipping\.\.\.|\(END\)|[/?][^\r\n|]{0,80}(?=\r|\Z)|Pattern not found[^\r\n|]*)*"
-)
+_PAGED = re.compile(rb"(?:[\x1b\r\s~:]|\.\.\.skipping\.\.\.|\(END\)|\([0-9]{1,9} rows?\)|Pattern not found[^\r\n|]*)*")
 _BAR = "│".encode()
 
 
@@ -83,7 +81,7 @@ class Rows:
 
     def read(self, text: bytes, start: int, end: int, *, final: bool) -> Unit | None:
         """See `Reader`. A line with other cells ends the table."""
-        stop = self._stop(text, start, end)
+        whole, stop = start, self._stop(text, start, end)
         if stop < 0:
             if not final:
                 return None
@@ -91,13 +89,16 @@ class Rows:
             if stop == start:
                 return Unit(start, (), None)
         line = text[start:stop].rstrip(b"\r\n")
+        if self.drawn:
+            begin = self._begin(line)
+            line, start = line[begin:], start + begin
         if not line.strip() or _RULE.fullmatch(line) or (self.drawn and _PAGED.fullmatch(line)):
             return Unit(stop, (), self)
         found = pieces(line, self.delimiter)
         if self.framed:
             found = found[1:-1]
         if len(found) < len(self.kinds):
-            return Unit(start, (), None)
+            return Unit(whole, (), None)
         named = [kind_of(line[low:high]) for (low, high), kind in zip(found, self.kinds, strict=False) if kind]
         if sum(map(bool, named)) * 2 >= len(named):
             kinds = header([line[low:high] for low, high in found])
@@ -113,6 +114,12 @@ class Rows:
         found = pieces(line, self.delimiter)[1 if self.framed else 0 :]
         places = [start + low for (low, _), kind in zip(found, self.kinds, strict=False) if kind]
         return places[0] if places else len(text)
+
+    def _begin(self, line: bytes) -> int:
+        """Return where the row begins in a line: behind what a pager said before it, and how it moved the cursor."""
+        first = line.find(self.delimiter)
+        first = len(line) if first < 0 else first
+        return max(line.rfind(b"\r", 0, first), line.rfind(b"\x1b", 0, first)) + 1
 
     def _stop(self, text: bytes, start: int, end: int) -> int:
         """Return the position behind the row's line end, which isn't one within quotes, or -1."""

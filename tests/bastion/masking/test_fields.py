@@ -80,21 +80,29 @@ def test_a_table_ends_where_its_rows_end() -> None:
     assert mask(text) == b"id,name,dob\n1,[NAME],[BIRTH-DATE]\n$ ls\nBob\n{Bob}\n"
 
 
-def test_a_table_in_a_pager_goes_on_behind_what_the_pager_says() -> None:
-    head = b"\x1b[?1049h\x1b[22;0;0t\x1b[?1h\x1b=\r id | name | dob\x1b[m\r\n----+------+-----\r\n"
-    rows = [b" %d | Anna Abel | 1980-01-01\r\n" % number for number in range(1, 9)]
-    between = [b":\x1b[K", b"\r\x1b[K", b"\r\x1b[K...skipping...\r\n", b"\r\x1b[K/ab\r\x1b[K...skipping...\r\n"]
-    between += [b"\x1b[H\x1bM", b"~\r\n", b"\x1b[7m(END)\x1b[27m\x1b[K", b"\r\x1b[K"]
-    text = (
-        head
-        + b"".join(row + say for row, say in zip(rows, between, strict=True))
-        + rows[0]
-        + b"(8 rows)\r\n$ Anna Abel\r\n"
-    )
+HEAD = b" id | name | dob\r\n----+------+-----\r\n"
+PAGED = (
+    b":\x1b[K",
+    b"\r\x1b[K",
+    b"\r\x1b[K...skipping...\r\n",
+    b"\r\x1b[K/\x1b[Ka\x08ab\x08b\r\x1b[K\x1b[1;1H",
+    b"\x1b[H\x1b[2J\x1b[H\x1bM----+------+-----\r\n\x1b[H\x1bM id | name | dob\r\n\x1b[H\x1bM",
+    b"~\r\n",
+    b"(8 rows)\r\n\x1b[7m(END)\x1b[27m\x1b[K\r\x1b[K\x1b[H\x1bM",
+    b"\x1b[7m(END)\x1b[27m\x1b[K\r\x1b[K",
+)
+"""What less says between rows: at its prompt, while it searches, and on the way back."""
+
+
+def test_a_table_in_a_pager_goes_on() -> None:
+    text = b"\x1b[?1049h\x1b[22;0;0t\x1b[?1h\x1b=\r" + HEAD
+    for said in PAGED:
+        text += b" 7 | Anna Abel | 1980-01-01\r\n" + said
+    text += b" 8 | Bernd Brandt | 1980-01-01\r\n(8 rows)\r\n\r\n$ Anna Abel\r\n"
     for cuts in ([], list(range(len(text)))):
         shown = mask(text, cuts)
-        assert shown.count(b"[NAME] | [BIRTH-DATE]") == 9
-        assert shown.endswith(b"$ Anna Abel\r\n")
+        assert shown.count(b"[NAME] | [BIRTH-DATE]") == len(PAGED) + 1
+        assert shown.endswith(b"(8 rows)\r\n\r\n$ Anna Abel\r\n")
 
 
 def test_another_table_of_the_same_width_has_its_own_columns() -> None:
