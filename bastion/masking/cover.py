@@ -70,17 +70,15 @@ class Cover:
         kind = PARTIAL if value.row == NO_ROW else self._finder.rows[value.row].kind
         self.counts[kind] += 1
         begin, end = max(value.start, base), min(value.end, stop)
-        writer.clear(begin - base)
         replacement = self._style.replace(kind, text[value.start : value.end])
         if self._style.keeps_length:
-            writer.edge(begin - base, keep_length=True)
+            writer.clear(begin - base)
+            writer.edge(begin - base)
             if begin > value.start:
                 replacement = b"*" * (value.end - begin)
             self._fill(writer, base, end, replacement)
         else:
-            writer.edge(begin - base, keep_length=False)
-            writer.put(begin - base, value.end - base, replacement)
-            writer.hide(end - base, b"")
+            writer.replace(begin - base, end - base, value.end - base, replacement)
         self._masked, self._replaced = value.end, True
 
     def _extend(self, writer: AnyWriter, end: int, base: int, stop: int) -> None:

@@ -62,25 +62,25 @@ class Finder:
 
     def scan(self, text: bytes, low: int, high: int) -> tuple[list[Found], list[Head]]:
         """Return what `find` does, and all heads of structures in the text."""
-        found = set()
+        found: set[tuple[int, int, int]] = set()  # with the end negative, so that they sort as wanted
         numbers = set()
         heads: list[Head] = []
         owners = self._owners
+        probes, first_head = len(owners), self._first_head
         for index, position in set(self.engine.find(text)):
-            if index >= len(owners):
-                if index >= self._first_head:
-                    heads.append((position, index - self._first_head))
-                else:
-                    numbers.add(position)
-                continue
-            row, locate = owners[index]
-            span = locate(text, position)
-            if span is not None and low <= span[0] < high:
-                found.add(Found(span[0], span[1], row))
+            if index < probes:
+                row, locate = owners[index]
+                span = locate(text, position)
+                if span is not None and low <= span[0] < high:
+                    found.add((span[0], -span[1], row))
+            elif index >= first_head:
+                heads.append((position, index - first_head))
+            else:
+                numbers.add(position)
         for start, end, row in self._table.locate(text, numbers):
             if low <= start < high:
-                found.add(Found(start, end, row))
-        return sorted(found, key=order), heads
+                found.add((start, -end, row))
+        return [Found(start, -end, row) for start, end, row in sorted(found)], heads
 
     def undecided(self, text: bytes) -> int:
         """Return the first position where a value may begin that more text could complete or change.

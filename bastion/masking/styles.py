@@ -10,6 +10,7 @@ since plain hashes of numbers are guessed in minutes.
 import hmac
 import ipaddress
 import re
+from functools import cache
 from hashlib import sha256
 from typing import Protocol
 
@@ -30,6 +31,11 @@ class Style(Protocol):
         """Return what goes out in place of `value`, of the same length if `keeps_length`."""
 
 
+@cache
+def _tag(kind: str) -> bytes:
+    return b"[" + kind.upper().encode() + b"]"
+
+
 class TagStyle:
     """`[EMAIL]`, `[IP]`, `[NATIONAL-ID]`: the detector's name in capitals and brackets."""
 
@@ -38,7 +44,7 @@ class TagStyle:
     def replace(self, kind: str, value: bytes) -> bytes:
         """Return the tag."""
         del value
-        return b"[" + kind.upper().encode() + b"]"
+        return _tag(kind)
 
 
 class FixedStyle:

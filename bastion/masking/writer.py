@@ -24,13 +24,16 @@ class PlainWriter:
             self.out.append(self._raw[self.position : until])
             self.position = until
 
-    def edge(self, start: int, *, keep_length: bool) -> None:
+    def edge(self, start: int) -> None:
         """Nothing but text is here."""
 
-    def put(self, start: int, end: int, replacement: bytes) -> None:
-        """See `Writer.put`."""
-        del start, end
+    def replace(self, start: int, until: int, end: int, replacement: bytes) -> None:
+        """See `Writer.replace`."""
+        del end
+        if start > self.position:
+            self.out.append(self._raw[self.position : start])
         self.out.append(replacement)
+        self.position = until
 
     def hide(self, until: int, stars: bytes) -> None:
         """See `Writer.hide`."""
@@ -93,7 +96,27 @@ class Writer:
             self.out.append(self._raw[since:cut])
         self._index, self.position, self._cut = index, position, max(cut, since)
 
-    def edge(self, start: int, *, keep_length: bool) -> None:
+    def replace(self, start: int, until: int, end: int, replacement: bytes) -> None:
+        """Put out all up to `start`, and what replaces the whole value that begins there; move on to `until` in it.
+
+        `end` is where the value ends, which may be further on.
+        """
+        self.clear(start)
+        if self._index < len(self._pieces):
+            kind, at, begin, _, width = self._pieces[self._index]
+            if kind is Kind.TEXT and until < at + width and end <= at + width:  # most values, within one piece
+                self.out.append(replacement)
+                self.position, self._cut = until, begin + until - at
+                return
+        self._edge(start, keep_length=False)
+        self._put(start, end, replacement)
+        self.hide(until, b"")
+
+    def edge(self, start: int) -> None:
+        """Pass what stands right before a value that is replaced byte by byte."""
+        self._edge(start, keep_length=True)
+
+    def _edge(self, start: int, *, keep_length: bool) -> None:
         """Pass what stands right before the first byte of a value; an overwritten character may be the same letter.
 
         What was overwritten before a character that no value begins with might have gone out earlier, so it does now.
@@ -109,7 +132,7 @@ class Writer:
             piece = pieces[self._index]
             self._pass(piece, hidden=self._index >= clear and self._may_begin(piece), keep_length=keep_length)
 
-    def put(self, start: int, end: int, replacement: bytes) -> None:
+    def _put(self, start: int, end: int, replacement: bytes) -> None:
         """Put out what replaces the whole value at `start`..`end`, as UTF-16 where the value is."""
         if self._is_utf16(start, end):
             replacement = b"\0".join(replacement[index : index + 1] for index in range(len(replacement)))
