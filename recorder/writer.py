@@ -92,16 +92,13 @@ class RecordingWriter:
             raise RecordingError(self._failed)
         try:
             for line in lines:
-                self._write_all(line)
+                written = os.write(self._fd, line)
+                while written < len(line):  # a disk that is full takes a part, and says so at the next call
+                    written += os.write(self._fd, memoryview(line)[written:])
+                self._hash.update(line)
+                self._size += written
         except OSError as error:
             raise self._failure(error) from error
-
-    def _write_all(self, line: bytes) -> None:
-        written = os.write(self._fd, line)
-        while written < len(line):  # a disk that is full takes a part, and says so at the next call
-            written += os.write(self._fd, memoryview(line)[written:])
-        self._hash.update(line)
-        self._size += len(line)
 
     def _failure(self, error: OSError) -> RecordingError:
         self._failed = f"cannot write the recording {self.path}: {cause(error)}"

@@ -100,6 +100,13 @@ class Keys:
         self.line.clear()
         self.redrawn = self._vi = False
 
+    def plain(self, data: bytes) -> bool:
+        """Read text that stops nowhere, whatever the setting, as most keys do; False, with nothing read, for others."""
+        if self._state is not _State.GROUND or self._vi or _RUN.fullmatch(data) is None:
+            return False
+        self._text(data)
+        return True
+
     def take(self, data: bytes, setting: Setting) -> tuple[int, Stop | None]:
         """Read up to a stop; return how many bytes may go on, and the stop, or None where all may."""
         place = 0

@@ -94,6 +94,9 @@ class TerminalCodec:
         """Take bytes: keys from the client, or output."""
         if stream is not Stream.STDIN:
             return self._output(stream, data)
+        free = self._phase is _Phase.FREE and not self._queue
+        if free and self._rest is Rest.NONE and self._watcher.editing and self._keys.plain(data):
+            return [Data(stream, data)]
         self._queue += data
         if self._phase is _Phase.PASTING:
             return self._collect()
@@ -187,16 +190,14 @@ class TerminalCodec:
         events: list[Event] = []
         while self._queue and self._phase is _Phase.FREE:
             if self._rest is not Rest.NONE:
-                rest = self._rest_of_paste()
-                if rest is None:
+                if (rest := self._rest_of_paste()) is None:
                     break
                 events += rest
                 continue
             watcher = self._watcher
             if not watcher.editing:
                 watcher.begin(self._keys)
-            whole = self._wary or not watcher.editor
-            setting = Setting(watcher.editor, self._wary, whole, self._substitutes())
+            setting = Setting(watcher.editor, self._wary, self._wary or not watcher.editor, self._substitutes())
             count, stop = self._keys.take(bytes(self._queue), setting)
             if count:
                 events.append(Data(Stream.STDIN, bytes(self._queue[:count])))
