@@ -284,7 +284,7 @@ def _control(services: Services, orders: Orders) -> ControlServices:
         config=lambda: services.ruling.config,
         access=lambda: services.ruling.access,
         judge=judge,
-        understand=services.reader.understand,
+        understand=partial(services.reader.understand, thorough=True),
         masked=lambda grant, command: services.ruling.masks(grant).mask(command),
         approvals=services.approvals,
         audit=services.audit,

@@ -13,9 +13,11 @@ import shutil
 import signal
 import sys
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from bastion.policy import analysis, crosscheck, dialects
 from bastion.policy.state import HOME
@@ -26,9 +28,14 @@ SPARES = 2  # processes kept ready for each dialect in use
 TIMEOUT = 5.0  # seconds for one text
 CACHED = 2_048
 MAX_CACHED_BYTES = 4_096  # longer texts are not kept
-MAX_SCRIPT = analysis.MAX_LENGTH  # bytes of a script that are followed
+MAX_SCRIPT = 65_536  # bytes of a script that are followed as they come, each time from the beginning
+MAX_TREE = 8 * 1024 * 1024  # bytes of a syntax tree as it is printed, about a hundred times the text
+LONG = 4_096  # bytes of a text that is analysed on a thread of its own, so that nobody else waits for it
+
+T = TypeVar("T")
 
 _POSITION = re.compile(r"(?:<standard input>:)?(\d+):\d+: ")
+_REPAIRS = 4  # attempts to read what shells run though the parser refuses it
 _SPLITS = 8  # attempts to find where the complete part of a script ends
 
 
@@ -54,7 +61,7 @@ class _Pool:
         self._refill()
         try:
             async with asyncio.timeout(TIMEOUT):
-                output, errors = await process.communicate(text)
+                output, errors = await _answer(process, text)
         finally:
             await _end(process)
         return process.returncode or 0, output, errors
@@ -89,6 +96,31 @@ class _Pool:
             await _end(self._ready.pop())
 
 
+class _TreeTooLargeError(Exception):
+    """The parser printed more than `MAX_TREE` bytes."""
+
+
+async def _answer(process: asyncio.subprocess.Process, text: bytes) -> tuple[bytes, bytes]:
+    """Give a process its input and return its output and error output, bounded. Raises _TreeTooLargeError."""
+    assert process.stdin is not None
+    assert process.stdout is not None
+    assert process.stderr is not None
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # it has ended, and says why
+        process.stdin.write(text)
+        await process.stdin.drain()
+        process.stdin.close()
+    blocks: list[bytes] = []
+    size = 0
+    while block := await process.stdout.read(1 << 16):
+        blocks.append(block)
+        size += len(block)
+        if size > MAX_TREE:
+            raise _TreeTooLargeError
+    errors = await process.stderr.read(1 << 16)
+    await process.wait()
+    return b"".join(blocks), errors
+
+
 async def _end(process: asyncio.subprocess.Process) -> None:
     """End a process, and whatever it may have started, if it has not ended by itself."""
     if process.stdin is not None:
@@ -116,19 +148,21 @@ class CommandReader:
         stdin: bytes | None = None,
         after: int = 0,
         cwd: tuple[Word, ...] = (HOME,),
+        thorough: bool = False,
     ) -> Understanding:
         """Return what a text would run in a shell of this dialect: bash, dash, zsh, or sh for "bash or dash".
 
         `stdin` is all that the client will send, where that is known; without it a shell that reads commands from
         there is opaque. What starts before byte `after` has run already and is not reported. `cwd` holds the
-        directories it may start in, empty where nothing is known.
+        directories it may start in, empty where nothing is known. `thorough`: of a text with an error, or with bytes
+        that are no characters, it is said as well what a shell would run of it nevertheless.
         """
-        key = (text, dialect, stdin, after, cwd)
+        key = (text, dialect, stdin, after, cwd, thorough)
         found = self._seen.get(key)
         if found is not None:
             self._seen.move_to_end(key)
             return found
-        understood = await self._understand(text, dialect, stdin, after, cwd)
+        understood = await self._understand(text, dialect, stdin, after, cwd, thorough=thorough)
         lasting = all(item.reason is not Reason.UNREADABLE for item in understood.opaque)
         if lasting and len(text) + len(stdin or b"") <= MAX_CACHED_BYTES:
             self._seen[key] = understood
@@ -161,28 +195,58 @@ class CommandReader:
         self._pools.clear()
 
     async def _understand(
-        self, text: bytes, dialect: str, stdin: bytes | None, after: int, cwd: tuple[Word, ...]
+        self, text: bytes, dialect: str, stdin: bytes | None, after: int, cwd: tuple[Word, ...], *, thorough: bool
     ) -> Understanding:
         refused = analysis.refuse(text) or (analysis.refuse(stdin) if stdin is not None else None)
         if refused is not None:
-            return refused
+            if not thorough or refused.unread is not None:
+                return refused
+            plain = analysis.legible(text).encode()
+            more = analysis.legible(stdin).encode() if stdin is not None else None
+            found = await self.understand(plain, dialect, stdin=more, cwd=cwd, thorough=True)
+            return replace(found, text=refused.text, opaque=tuple(dict.fromkeys((*refused.opaque, *found.opaque))))
         decoded = text.decode("utf-8")
         languages = dialects.languages(dialect, decoded)
         if not languages:
             return analysis.opaque(decoded, Reason.DIALECT, f"the language of {dialect} is not read")
         given = stdin.decode("utf-8") if stdin is not None else None
-        readings = [await self._read(Source(decoded, language), given, after, cwd) for language in languages]
+        readings = [
+            await self._read(Source(decoded, language), given, after, cwd, thorough=thorough) for language in languages
+        ]
         return dialects.merge(dialect, readings)
 
-    async def _read(self, source: Source, stdin: str | None, after: int, cwd: tuple[Word, ...]) -> Understanding:
-        trees: dict[Source, Parsed] = {source: await self._parse(source)}
+    async def _read(
+        self, source: Source, stdin: str | None, after: int, cwd: tuple[Word, ...], *, thorough: bool
+    ) -> Understanding:
+        trees: dict[Source, Parsed] = {source: await (self._parse_on if thorough else self._parse)(source)}
         for turn in range(analysis.MAX_ROUNDS + 1):
-            found = _analyse(source, trees, stdin, after, cwd, final=turn == analysis.MAX_ROUNDS)
+            step = partial(_analyse, source, trees, stdin, after, cwd, final=turn == analysis.MAX_ROUNDS)
+            found = await _aside(step, sum(len(known.text) for known in trees))
             if not found.missing:
                 break
             for missing in found.missing:
-                trees[missing] = await self._parse(missing)
+                trees[missing] = await self._parse_on(missing)
         return found.understanding
+
+    async def _parse_on(self, source: Source) -> Parsed:
+        """Parse a text; where that fails, what a shell runs of it all the same: at least what precedes the error."""
+        parsed = await self._parse(source)
+        if parsed.problem != Reason.SYNTAX.value:
+            return parsed
+        best, text = parsed, source.text
+        for _ in range(_REPAIRS):
+            text, repaired = _repaired(text, best.detail), text
+            if text == repaired:
+                break
+            best = await self._parse(replace(source, text=text))
+            if best.tree is not None:
+                return replace(parsed, tree=best.tree)
+        if "\n" not in text:
+            return parsed
+        whole = text.encode("utf-8", "surrogateescape")
+        end = await self.split(whole, source.dialect)
+        complete = await self._parse(replace(source, text=whole[:end].decode("utf-8", "surrogateescape")))
+        return replace(parsed, tree=complete.tree)
 
     async def _parse(self, source: Source) -> Parsed:
         text = source.text.encode("utf-8", "surrogateescape")
@@ -193,19 +257,13 @@ class CommandReader:
             return Parsed(None, Reason.UNREADABLE.value, "the parser shfmt is not installed")
         try:
             status, output, errors = await self._pool(source.dialect).run(text)
+        except _TreeTooLargeError:
+            return Parsed(None, Reason.TOO_LARGE.value, "too much code for its length")
         except (OSError, TimeoutError) as error:
             return Parsed(None, Reason.UNREADABLE.value, f"the parser did not answer ({type(error).__name__})")
         if status != 0 or not output:
             return _failed(status, errors)
-        try:
-            tree = load(output, text)
-        except TreeTooDeepError:
-            return Parsed(None, Reason.TOO_LARGE.value, "nested too deeply")
-        except (ValueError, TypeError):
-            return Parsed(None, Reason.UNREADABLE.value, "the parser's answer cannot be read")
-        if source.dialect == "bash" and (difference := crosscheck.disagreement(text, tree)):
-            return Parsed(tree, Reason.DISAGREEMENT.value, difference)
-        return Parsed(tree)
+        return await _aside(partial(_checked, source.dialect, text, output), len(text))
 
     def _pool(self, dialect: str) -> _Pool:
         if dialect not in self._pools:
@@ -274,6 +332,37 @@ def _analyse(
     except Exception as error:  # noqa: BLE001  # a defect of ours must hold the command, not let it pass
         why = f"the analysis failed ({type(error).__name__})"
         return analysis.Analysis(analysis.opaque(source.text, Reason.UNREADABLE, why))
+
+
+_UNCLOSED = re.compile(r"unclosed here-document `(.*?)`")
+
+
+def _repaired(text: str, detail: str) -> str:
+    """Return a text that shells run though the parser refuses it in a form that it reads; the same where there is none.
+
+    A here-document may end with the text, and what begins like arithmetic may be two subshells.
+    """
+    if (unclosed := _UNCLOSED.search(detail)) is not None:
+        return f"{text}\n{unclosed[1]}\n"
+    return re.sub(r"(?<![$\w])\(\((?!\()", "( (", text)
+
+
+def _checked(dialect: str, text: bytes, output: bytes) -> Parsed:
+    """Return the tree that shfmt printed, held against what the second parser sees."""
+    try:
+        tree = load(output, text)
+    except TreeTooDeepError:
+        return Parsed(None, Reason.TOO_LARGE.value, "nested too deeply")
+    except (ValueError, TypeError):
+        return Parsed(None, Reason.UNREADABLE.value, "the parser's answer cannot be read")
+    if dialect == "bash" and (difference := crosscheck.disagreement(text, tree)):
+        return Parsed(tree, Reason.DISAGREEMENT.value, difference)
+    return Parsed(tree)
+
+
+async def _aside(step: Callable[[], T], size: int) -> T:
+    """Do a step at once for a short text, on a thread for a long one."""
+    return step() if size <= LONG else await asyncio.to_thread(step)
 
 
 def _line_start(text: bytes, number: int) -> int:

@@ -75,7 +75,7 @@ class Gate:
         if self._request.kind in FORWARDS:
             understanding = A_FORWARD
         else:
-            understanding = await self._services.reader.understand(command)
+            understanding = await self._services.reader.understand(command, thorough=True)
         verdict = rules.decide(context, understanding, command, default)
         unsettled = bool(understanding.opaque) or verdict.action is not Action.ALLOW
         if unsettled and await self._depends_on_input(understanding):

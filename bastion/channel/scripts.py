@@ -61,8 +61,8 @@ def without_input(understanding: Understanding) -> Understanding:
 async def with_input(reader: CommandReader, request: ChannelRequest, script: bytes) -> Understanding:
     """Return what the command, or the login shell, would run with all of its input."""
     if request.kind is ChannelKind.SHELL:
-        return await reader.understand(script, DIALECT)
-    return await reader.understand(request.command, stdin=script)
+        return await reader.understand(script, DIALECT, thorough=True)
+    return await reader.understand(request.command, stdin=script, thorough=True)
 
 
 async def is_shell(reader: CommandReader, request: ChannelRequest) -> bool:

@@ -8,14 +8,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bastion.policy import programs, statements
-from bastion.policy.context import CHANNEL, IO, Context, Input, InputKind, TooComplexError
+from bastion.policy.context import CHANNEL, IO, UNREAD, Context, Input, InputKind, TooComplexError
 from bastion.policy.fields import PLACEHOLDERS
 from bastion.policy.state import HOME, State
 from bastion.policy.tree import Parsed, Source
 from bastion.policy.understanding import Opaque, Reason, Understanding, Word, literal
 
 MAX_ROUNDS = 8  # levels of code inside code that are followed
-MAX_LENGTH = 65_536  # bytes of a text that are read
+MAX_LENGTH = 131_072  # bytes of a text that are read: Linux hands no longer one to a shell as `-c TEXT`
 
 _CONTROL = {chr(code) for code in range(32)} - {"\t", "\n"} | {"\x7f"} | {chr(code) for code in range(0x80, 0xA0)}
 
@@ -43,7 +43,16 @@ def refuse(text: bytes, *, nested: bool = False) -> Understanding | None:
 
 def opaque(text: str, reason: Reason, detail: str) -> Understanding:
     """Return the understanding of a text of which nothing is known."""
-    return Understanding(text, (), (Opaque(reason, detail),))
+    return Understanding(text, (), (Opaque(reason, detail, reason in UNREAD),))
+
+
+def legible(text: bytes) -> str:
+    """Return a text whose bytes are not all characters, or not all to be read, with a sign for each of those.
+
+    A shell takes them for ordinary characters, so that the commands beside them are the ones that run.
+    """
+    decoded = text.decode("utf-8", "replace")
+    return "".join("\ufffd" if char in _CONTROL or char in PLACEHOLDERS else char for char in decoded)
 
 
 def analyse(
@@ -76,10 +85,10 @@ def analyse(
                 run.begin()
             statements.run_all(run, nodes[len(before) :], state, io)
     except TooComplexError as error:
-        run.doubt(Reason.TOO_LARGE, str(error))
+        run.doubt(Reason.TOO_LARGE, str(error), unread=True)
     except RecursionError:
-        run.doubt(Reason.TOO_LARGE, "nested too deeply")
+        run.doubt(Reason.TOO_LARGE, "nested too deeply", unread=True)
     if final and run.missing:
-        run.doubt(Reason.TOO_LARGE, f"more than {MAX_ROUNDS} levels of code inside code")
+        run.doubt(Reason.TOO_LARGE, f"more than {MAX_ROUNDS} levels of code inside code", unread=True)
     found = Understanding(source.text, run.finish(first), tuple(run.opaque))
     return Analysis(found, () if final else tuple(run.missing))

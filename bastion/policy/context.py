@@ -28,6 +28,10 @@ MAX_NESTING = 24  # functions in functions, shells in shells, substitutions in s
 MAX_TEXT = 65_536  # characters of a value followed
 
 
+# Why a text was not read: as a whole, by its parsers
+UNREAD = frozenset({Reason.TOO_LARGE, Reason.UNREADABLE})
+
+
 class TooComplexError(Exception):
     """A limit of the analysis was reached; the message says which."""
 
@@ -198,10 +202,10 @@ class Context:
         """Come back from `enter`."""
         self.nesting -= 1
 
-    def doubt(self, reason: Reason, detail: str) -> None:
+    def doubt(self, reason: Reason, detail: str, *, unread: bool = False) -> None:
         """Note something that cannot be known."""
         shown = " ".join(detail.split())
-        self.opaque[Opaque(reason, shown if len(shown) <= 120 else shown[:119] + "…")] = None
+        self.opaque[Opaque(reason, shown if len(shown) <= 120 else shown[:119] + "…", unread)] = None
 
     def parse(self, code: str, dialect: str, *, second: bool = False) -> Node | None:
         """Return the tree of nested code; None where it is still to be parsed, or cannot be (noted as a doubt).
@@ -214,7 +218,8 @@ class Context:
             self.missing[source] = None
             return None
         if parsed.problem and not (second and parsed.problem == Reason.SYNTAX.value):
-            self.doubt(Reason(parsed.problem), parsed.detail)
+            reason = Reason(parsed.problem)
+            self.doubt(reason, parsed.detail, unread=reason in UNREAD)
         return parsed.tree
 
     def code_reason(self, origins: frozenset[int], default: Reason) -> Reason:

@@ -2,7 +2,9 @@
 
 Deny beats approve beats allow; the order of rules never matters. Within a rule the conditions on people and targets
 must all hold; of `commands`, `regex`, `sql`, `packs` and `opaque` one is enough, and a rule with none of them matches
-every command. A rule that denies or asks matches what may be so; one that allows, only what is certain.
+every command. A rule that denies or asks matches what may be so; one that allows, only what is certain. A text that was
+not read to its end, as it is too long or too intricate, may hold any command: the strictest of the rules that speak of
+commands decides on it.
 """
 
 import itertools
@@ -139,7 +141,10 @@ class RuleSet:
                 if item.rule.action is action and _may_match(item, understanding, raw, tables or [])
             ]
             if hits:
-                return _verdict(min(hits, key=lambda rule: (-rule.approvals, rule.name)))
+                return _verdict(_strictest(hits))
+            unread, might = understanding.unread, [item.rule for item in applicable if _reads(item.rule, action)]
+            if unread is not None and might:
+                return _verdict(_strictest(might), f"not read to the end: {unread.detail}")
         return self._otherwise(applicable, understanding, raw, tables or [], default)
 
     def _applicable(self, context: CommandContext) -> Iterable[_Compiled]:
@@ -170,12 +175,22 @@ class RuleSet:
 DEFAULT_TIMEOUT = 600.0  # seconds an approval stays open that no rule has asked for
 
 
-def _verdict(rule: Rule) -> Verdict:
+def _strictest(rules: Sequence[Rule]) -> Rule:
+    """Return the one of several rules with the same action that is told."""
+    return min(rules, key=lambda rule: (-rule.approvals, rule.name))
+
+
+def _reads(rule: Rule, action: Action) -> bool:
+    """Whether a rule has this action and says something about commands, which may then be in what was not read."""
+    return rule.action is action and bool(rule.commands or rule.sql)
+
+
+def _verdict(rule: Rule, doubt: str = "") -> Verdict:
     asking = rule.action is Action.APPROVE
     return Verdict(
         rule.action,
         rule.name,
-        rule.reason,
+        "; ".join(filter(None, (rule.reason, doubt))),
         rule.approvers if asking else (),
         rule.approvals if asking else 1,
         rule.timeout.total_seconds() if asking else 0.0,

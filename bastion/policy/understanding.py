@@ -139,10 +139,14 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True, slots=True, order=True)
 class Opaque:
-    """Something that cannot be known for certain; `detail` is one line for people."""
+    """Something that cannot be known for certain; `detail` is one line for people.
+
+    `unread`: of the text as such, so that anything may run besides the commands that were found.
+    """
 
     reason: Reason
     detail: str
+    unread: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +156,11 @@ class Understanding:
     text: str
     commands: tuple[Command, ...] = ()
     opaque: tuple[Opaque, ...] = ()
+
+    @property
+    def unread(self) -> Opaque | None:
+        """Why the text was not read to its end, None where it was."""
+        return next((item for item in self.opaque if item.unread), None)
 
     def as_json(self) -> Mapping[str, object]:
         """Return `text`, `commands` as argument lists, and `opaque` as objects with `reason` and `detail`."""

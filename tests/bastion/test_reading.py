@@ -233,3 +233,38 @@ def test_whatever_is_typed_there_is_an_answer(text: str) -> None:
     understanding = asyncio.run(read())
     assert Reason.UNREADABLE not in reasons(understanding)
     assert understanding.text == text or understanding.opaque
+
+
+@pytest.mark.parametrize(
+    ("text", "commands", "reason"),
+    [
+        (b"rm x\n(", [["rm", "x"]], Reason.SYNTAX),
+        (b"ls\nrm x\nif y", [["ls"], ["rm", "x"]], Reason.SYNTAX),
+        (b"rm x <<E", [["rm", "x"]], Reason.SYNTAX),
+        (b"rm x <<A <<'B'\nz\n", [["rm", "x"]], Reason.SYNTAX),
+        (b"((echo a); rm x)", [["echo", "a"], ["rm", "x"]], Reason.SYNTAX),
+        (b"((echo a); rm x)\n(", [["echo", "a"], ["rm", "x"]], Reason.SYNTAX),
+        (b"sh -c $'rm x\n('", [["sh", "-c", "rm x\n("], ["rm", "x"]], Reason.SYNTAX),
+        (b"rm x &&", [], Reason.SYNTAX),
+        (b"rm x #\x01", [["rm", "x"]], Reason.CONTROL_CHARACTERS),
+        (b"rm x\r\nls", [["rm", "x\ufffd"], ["ls"]], Reason.CONTROL_CHARACTERS),
+        (b"rm \xff y", [["rm", "\ufffd", "y"]], Reason.CONTROL_CHARACTERS),
+    ],
+    ids=range(11),
+)
+async def test_what_a_shell_runs_of_a_text_with_errors(
+    reader: CommandReader, text: bytes, commands: list[list[str]], reason: Reason
+) -> None:
+    """It runs what it has read before it sees an error, and takes odd bytes for characters."""
+    understanding = await reader.understand(text, thorough=True)
+    assert [command.shown for command in understanding.commands] == commands
+    assert reasons(understanding) == {reason}
+    assert understanding.unread is None
+
+
+async def test_a_tree_that_is_too_large_is_not_loaded(reader: CommandReader, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "MAX_TREE", 10_000)
+    understanding = await reader.understand(b"ls\n" * 200)
+    assert reasons(understanding) == {Reason.TOO_LARGE}
+    assert understanding.unread is not None
+    assert (await reader.understand(b"ls")).opaque == ()

@@ -102,6 +102,17 @@ def test_nothing_of_a_denied_command_reaches_the_target(alice: Client, world: Wo
     assert world.target.log().count("Starting session") == before + 1
 
 
+@pytest.mark.parametrize("padding", ["# padding\n" * 6_000, "# padding\n" * 18_000, "(\n", "\x01\n"])
+def test_padded_with_what_nobody_reads(alice: Client, world: World, padding: str) -> None:
+    """A comment too long to be read, a syntax error or an odd character does not carry a command past a rule."""
+    path = world.scratch / "forbidden-padded"
+    words = [padding[:100_000], padding[100_000:]] if padding[0] == "#" else []
+    done = alice.ssh(f"{world.login}%web-1@bastion", *words, f"touch {path}\n{'' if words else padding}")
+    assert (done.status, done.out) == (126, b"")
+    assert done.said[0].startswith("bastion: denied by rule protected: not to be touched")
+    assert not path.exists()
+
+
 def test_neighbours_of_a_rule_run(alice: Client, world: World, marker: Path) -> None:
     assert alice.jump(f"{world.login}@web-1", f"touch {marker}").status == 0
     assert alice.jump(f"{world.login}@web-1", "echo rm -rf /").text == "rm -rf /\n"

@@ -155,6 +155,36 @@ async def test_opaque_reasons_are_told_apart(reader: CommandReader) -> None:
     assert (await decide(reader, (network, UNCLEAR), "bash x.sh")).rule == "unclear"
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "# padding\n" * 20_000 + "rm -rf /",
+        "echo hello\n" * 2_100 + "rm -rf /",
+        "a;" * 30_000 + "rm -rf /",
+        "sh -c '" + "echo hello\n" * 2_100 + "rm -rf /'",
+        "eval " * 40 + "rm -rf /",
+    ],
+    ids=["long", "many", "dense", "inside", "deep"],
+)
+async def test_padding_does_not_get_past_a_rule(reader: CommandReader, line: str) -> None:
+    """What is too much to be read is decided by the strictest rule on commands; who hits a rule for sure reads that."""
+    denied = await decide(reader, (WIPE, ASK, ASK_TWO), line)
+    assert (denied.action, denied.rule) == (Action.DENY, "wipe")
+    assert denied.reason.startswith("destroys the host; not read to the end: ")
+    asked = await decide(reader, (ASK, ASK_TWO), line)
+    assert (asked.action, asked.rule, asked.approvers) == (Action.APPROVE, "two", ("lead",))
+    regex = Rule("regex", Action.DENY, regex=("shutdown",))
+    assert (await decide(reader, (regex, LISTED), line)).action is Action.ALLOW
+
+
+async def test_padding_of_what_is_read_changes_nothing(reader: CommandReader) -> None:
+    padded = "# padding\n" * 12_000
+    assert (await decide(reader, (WIPE,), padded + "rm -rf /")).reason == "destroys the host"
+    assert (await decide(reader, (WIPE,), padded + "ls")).action is Action.ALLOW
+    heard = await decide(reader, (WIPE,), "touch f{1..99999}")
+    assert heard.action is Action.ALLOW, "too many words of a command that is known"
+
+
 async def test_a_regex_is_searched_in_the_raw_text(reader: CommandReader) -> None:
     rule = Rule("raw", Action.DENY, regex=(r"secret-\d+",))
     assert (await decide(reader, (rule,), "echo secret-12")).rule == "raw"
