@@ -196,6 +196,20 @@ def test_downloads(eve: Client, world: World, bastion: Bastion, table: Path, tmp
     assert kept_in_clear(bastion) == []
 
 
+def test_names_of_files_are_not_kept(
+    eve: Client, signed_in: dict[str, Client], world: World, bastion: Bastion, table: Path
+) -> None:
+    there, other = table.with_name(MAILS[6]), table.with_name(MAILS[7])
+    steps = f"put {eve.known_hosts} {there}\nget {there} {eve.folder}/got\nrename {there} {other}\nrm {other}\n"
+    command = ["sftp", "-F", str(eve.config), "-J", "bastion", "-b", "-", f"{world.login}@web-1"]
+    assert eve.run(command, stdin=steps.encode()).status == 0
+    kinds = ("file.upload", "file.download", "file.operation")
+    rows = signed_in["bob"].json("audit", "log", "--limit", "50")
+    paths = [row["data"]["path"] for row in rows if row["type"] in kinds][-4:]
+    assert paths == [str(table.with_name("[EMAIL]"))] * 4
+    assert kept_in_clear(bastion) == []
+
+
 ENCODERS = [
     "base64 {}",
     "base64 -w0 {}",
@@ -289,9 +303,9 @@ def test_unmasking_needs_a_reason_and_somebody_else(
 
 
 def test_an_approval_of_a_masked_run_unmasks_nothing(
-    eve: Client, signed_in: dict[str, Client], world: World, table: Path
+    eve: Client, signed_in: dict[str, Client], world: World, bastion: Bastion, table: Path
 ) -> None:
-    command = f"deploy v1; cat {table}"
+    command = f"deploy v1 {MAILS[5]}; cat {table}"
     first = eve.ssh("-o", "SetEnv=BASTION_WAIT=0", "-J", "bastion", f"{world.login}@web-1", command)
     assert first.status == 75
     approve(signed_in, rule="prod-change")
@@ -301,6 +315,13 @@ def test_an_approval_of_a_masked_run_unmasks_nothing(
     third = eve.jump(f"{world.login}@web-1", command)
     assert third.status == 0
     assert in_clear(third.out) == []
+    bob = signed_in["bob"]
+    other = next(row for row in bob.json("approvals", "list") if row["state"] == "pending")
+    assert other["command"] == command, "who decides sees what it is about"
+    assert bob.cli("approvals", "deny", other["id"]).status == 0
+    assert kept_in_clear(bastion) == [], "one was used and one denied"
+    shown = next(row for row in eve.json("approvals", "list") if row["state"] == "used" and "deploy" in row["command"])
+    assert shown["command"] == f"deploy v1 [EMAIL]; cat {table}"
 
 
 def test_full_screen_programs_per_target(eve: Client, signed_in: dict[str, Client], world: World, table: Path) -> None:
