@@ -10,6 +10,7 @@ import re
 import string
 from collections.abc import Sequence
 
+from bastion.masking import manifests
 from bastion.masking.engine import Trigger
 from bastion.masking.fields import COLUMNS, KEYS, WEAK, WEAK_KEYS, WEAK_NAMES, kind_of
 from bastion.masking.tables import LIMIT, Cell, Heading, Reader, Rest, Rows, Tuples, Value
@@ -22,9 +23,10 @@ TRIGGERS = (
     Trigger(rb"(?i)(?:^|[^0-9A-Za-z_.\-])(?:" + WEAK_KEYS + rb")" + _SIGN),
     Trigger(rb"(?i)\)\s{0,8}values"),
     Trigger(rb"(?i)\) from stdin"),
+    manifests.TRIGGER,
 )
 """What may open a structure; all are reported by where they end, and each has but one end for a start."""
-COLUMN, KEY, WEAK_KEY, INSERT, COPY = range(len(TRIGGERS))
+COLUMN, KEY, WEAK_KEY, INSERT, COPY, DATA = range(len(TRIGGERS))
 
 Head = tuple[int, int]
 """Where a trigger ends, and which."""
@@ -119,6 +121,8 @@ class Structure:
             return self._heading(text, decided, place)
         if which in {KEY, WEAK_KEY}:
             return self._value(text, decided, place, which)
+        if which == DATA:
+            return manifests.Entries()
         before = self._before(text, decided, place, LIMIT)
         word, pattern = (b"insert", _INSERT) if which == INSERT else (b"copy", _COPY)
         begin = before.lower().rfind(word)

@@ -94,6 +94,44 @@ PAGED = (
 """What less says between rows: at its prompt, while it searches, and on the way back."""
 
 
+SECRET_DATA = """apiVersion: v1
+data:
+  .dockerconfigjson: eyJhdXRocyI6e319
+  app.key: {}
+  username: {}
+kind: Secret
+metadata:
+  name: app
+"""
+CONFIG_DATA = """apiVersion: v1
+data:
+  LOG_LEVEL: debugger
+  replicas: "3"
+  sessions: 12345678
+  mode: fullspeed
+  nginx.conf: |
+    server {
+      listen 8080;
+kind: ConfigMap
+"""
+
+
+def test_values_of_a_secret_are_masked_and_those_of_a_configuration_are_not() -> None:
+    values = "kJ8vX2pQ7mN4wR1tY6uI9oP3sD5fG0hL", "YWRtaW4="
+    yaml = SECRET_DATA.format(*values).encode()
+    json = (
+        b'{\n    "data": {\n        "app.key": "%s",\n        "username": "%s"\n    },\n    "kind": "Secret"\n}\n'
+        % tuple(value.encode() for value in values)
+    )
+    for text in (yaml, json, yaml.replace(b"\n", b"\r\n")):
+        for cuts in ([], list(range(len(text)))):
+            shown = mask(text, cuts)
+            assert shown == text.replace(values[0].encode(), b"[SECRET]").replace(
+                values[1].encode(), b"[SECRET]"
+            ).replace(b"eyJhdXRocyI6e319", b"[SECRET]")
+    assert mask(CONFIG_DATA.encode()).decode() == CONFIG_DATA
+
+
 def test_a_table_in_a_pager_goes_on() -> None:
     text = b"\x1b[?1049h\x1b[22;0;0t\x1b[?1h\x1b=\r" + HEAD
     for said in PAGED:
@@ -134,6 +172,7 @@ def test_a_pause_shows_nothing_of_a_personal_cell() -> None:
 
 
 PARTS = [line for head, row, foot in LAYOUTS.values() for line in (head, row.format(*PEOPLE[0]), foot) if line]
+PARTS += ["\ndata:\n  a: YWRtaW4x\n", "  b.c: Zm9vYmFyMQ==\n", '"data": {\n  "k": "YWRtaW4x"\n}']
 PARTS += ["name: ", "$ ", '"', ",", "\n", "\r\n", "'", "Anna Maria", "x" * 150, '1,"a\nb",c\n', "  ", "é"]
 
 
