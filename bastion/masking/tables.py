@@ -44,6 +44,7 @@ _EMPTY = re.compile(
 _RULE = re.compile(rb"[-+=|:\s]+|(?:\xe2[\x94\x95][\x80-\xbf]|\s)+")
 _PROMPT = re.compile(rb"[^\n]{0,200}[$#>%:] ?\Z")
 _PAGED = re.compile(rb"(?:[\x1b\r\s~:]|\.\.\.skipping\.\.\.|\(END\)|\([0-9]{1,9} rows?\)|Pattern not found[^\r\n|]*)*")
+_BEFORE = b" \"'\x1b\r"  # may stand before what a cell holds
 _BAR = "│".encode()
 
 
@@ -92,11 +93,11 @@ class Rows:
         if self.drawn:
             begin = self._begin(line)
             line, start = line[begin:], start + begin
-        if not line.strip() or _RULE.fullmatch(line) or (self.drawn and _PAGED.fullmatch(line)):
+        if not line.strip() or _RULE.fullmatch(line) or _PAGED.fullmatch(line):
             return Unit(stop, (), self)
-        found = pieces(line, self.delimiter)
-        if self.framed:
-            found = found[1:-1]
+        if b"\x1b" in line:
+            return Unit(stop, self._painted(line, start), self)
+        found = self._pieces(line)
         if len(found) < len(self.kinds):
             return Unit(whole, (), None)
         named = [kind_of(line[low:high]) for (low, high), kind in zip(found, self.kinds, strict=False) if kind]
@@ -114,6 +115,20 @@ class Rows:
         found = pieces(line, self.delimiter)[1 if self.framed else 0 :]
         places = [start + low for (low, _), kind in zip(found, self.kinds, strict=False) if kind]
         return places[0] if places else len(text)
+
+    def _pieces(self, line: bytes) -> list[tuple[int, int]]:
+        found = pieces(line, self.delimiter)
+        return found[1:-1] if self.framed else found
+
+    def _painted(self, line: bytes, start: int) -> list[Cell]:
+        """Return the cells of what an editor paints: rows and parts of rows, with moves of the cursor between."""
+        cells = []
+        for part in line.split(b"\x1b"):
+            found = self._pieces(part)
+            if len(found) > 1:
+                cells += self._cells(part, start, found)
+            start += len(part) + 1
+        return cells
 
     def _begin(self, line: bytes) -> int:
         """Return where the row begins in a line: behind what a pager said before it, and how it moved the cursor."""
@@ -140,8 +155,8 @@ class Rows:
             if not kind:
                 continue
             value = line[begin:high]
-            low = begin + len(value) - len(value.lstrip(b" \"'"))
-            value = value.strip(b" \"'")
+            low = begin + len(value) - len(value.lstrip(_BEFORE))
+            value = value.lstrip(_BEFORE).rstrip(b" \"'")
             if kind == "email" and b" " in value:
                 continue  # more than an address, which is found by its form
             if not is_empty(value) and (kind not in {"ip", "mac"} or _ADDRESS.fullmatch(value)):

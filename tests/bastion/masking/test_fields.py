@@ -143,6 +143,20 @@ def test_a_table_in_a_pager_goes_on() -> None:
         assert shown.endswith(b"(8 rows)\r\n\r\n$ Anna Abel\r\n")
 
 
+def test_a_table_in_an_editor_goes_on() -> None:
+    """Rows are painted where they belong, and of a row only what is another letter now."""
+    text = b"\x1b[?1049h\x1b[H\x1b[2Jname,id,dob\r\nAnna Abel,1,1980-01-01\r\nBernd Brandt,2,1981-02-03\r\n"
+    text += (
+        b"\x1b[?25h\x1b[?25lCarla Dorn,3,1982\x1b[1C03\x1b[6;40H\x1b[K\x1b[7;1HEmil Fink,4,1983-04-05\x1b[7;40H\x1b[K"
+    )
+    text += b"\x1b[8;1HFrida Graf,5,1984-05-06\x1b[20;1H\x1b[K:q!\r\nAnna\r\n"
+    for cuts in ([], list(range(len(text)))):
+        shown = mask(text, cuts)
+        assert not re.search(rb"Abel|Brandt|Dorn|Fink|Graf|198", shown)
+        assert shown.count(b"[NAME]") == 5
+        assert shown.endswith(b"\x1b[20;1H\x1b[K:q!\r\nAnna\r\n")
+
+
 def test_another_table_of_the_same_width_has_its_own_columns() -> None:
     text = b"id,name,email\n1,Bob,x\nname,city,phone\nBob,Rome,1\n"
     assert mask(text) == b"id,name,email\n1,[NAME],[EMAIL]\nname,city,phone\n[NAME],Rome,[PHONE]\n"
@@ -173,6 +187,7 @@ def test_a_pause_shows_nothing_of_a_personal_cell() -> None:
 
 PARTS = [line for head, row, foot in LAYOUTS.values() for line in (head, row.format(*PEOPLE[0]), foot) if line]
 PARTS += ["\ndata:\n  a: YWRtaW4x\n", "  b.c: Zm9vYmFyMQ==\n", '"data": {\n  "k": "YWRtaW4x"\n}']
+PAINTED = ["\x1b[H\x1bM 1 | Bob | 1990-01-01 | 1", "\x1b[7;1HBob,1", "...skipping...\r\n"]
 PARTS += ["name: ", "$ ", '"', ",", "\n", "\r\n", "'", "Anna Maria", "x" * 150, '1,"a\nb",c\n', "  ", "é"]
 
 
@@ -181,7 +196,7 @@ def structured(draw: st.DrawFn, *, escapes: bool = True) -> bytes:
     """Return pieces of tables, keys and values in a row, some of them cut."""
     pieces = []
     for _ in range(draw(st.integers(1, 8))):
-        piece = draw(st.sampled_from(PARTS)).encode()
+        piece = draw(st.sampled_from(PARTS + PAINTED if escapes else PARTS)).encode()
         if draw(st.integers(0, 5)) == 0:
             piece = piece[: draw(st.integers(0, len(piece)))]
         pieces.append(piece)
