@@ -1,6 +1,7 @@
 """All numbers that a layout proves, found together: one trigger for their skeletons, one look-up for each.
 
-The skeleton of a text has `9` for a digit, `A` for a capital letter and a blank for a separator other than a dot.
+The skeleton of a text has `9` for a digit, `A` for a capital letter, `a` for a small one and a blank for a separator
+other than a dot.
 Every template (see `shapes`) stands for some skeletons; the trigger matches how they begin, and a dictionary tells
 which layouts a skeleton may be. What the layout's own pattern and check digits say is final, so this is only the fast
 way to ask all of them.
@@ -18,16 +19,19 @@ from bastion.masking.shapes import APART_LEFT, BLANK, LEFT, RIGHT, compact, layo
 
 _BEGINNING = 10  # letters and digits of a skeleton that the trigger looks at
 _UNBROKEN = 13  # the same where they are all digits, since shorter numbers are everywhere
-_REACH = 32  # no beginning is longer, typographic separators included
+_REACH = 33  # no match of the trigger is longer behind its first byte, typographic separators included
+_NO_WORD = rb"(?:[^a-z]|$)"  # digests and identifiers of programs go on with small letters, numbers never do
 
-_SYMBOLS = bytes.maketrans(b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ -", b"9" * 10 + b"A" * 26 + b"  ")
+_SYMBOLS = bytes.maketrans(
+    b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz -", b"9" * 10 + b"A" * 26 + b"a" * 26 + b"  "
+)
 _CLASSES = {"9": rb"[0-9]", "A": rb"[A-Z]", " ": BLANK, ".": rb"\.", "(": rb"\(", ")": rb"\)", "+": rb"\+", "/": rb"/"}
 _TYPOGRAPHIC = re.compile(rb"\xc2\xa0|\xe2\x80[\x90-\x95\xaf]")
 _WIDE = b"\x80"
 _KNOWN = 4096  # answers kept
 _BESIDE = 2  # bytes beside a number that decide whether it is one
-_FIRSTS = re.compile(rb"(?<![9Aa-z])(?=[(+]*[9A])")
-_ENDS = re.compile(rb"(?<=[9A])(?![9Aa-z])|(?<=\))")
+_RUN = rb"(?<![9Aa])(?=[(+]*[9A])(?=([9A .()+/\x80]{%d,%d}a?))"  # what may be a number, and a letter that touches it
+_ENDS = re.compile(rb"(?<=[9A])(?![9Aa])|(?<=\))")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,25 +56,30 @@ class NumberTable:
                     self._entries[skeleton.encode()] = (*self._entries.get(skeleton.encode(), ()), entry)
         self._prefixes = {skeleton[: end.end()] for skeleton in self._entries for end in _ENDS.finditer(skeleton)}
         self._longest = 1 + max(map(len, self._entries), default=0)
+        self._runs = re.compile(_RUN % (min(map(len, self._entries), default=1), self._longest))
+        self._wide_runs = re.compile(_RUN % (min(map(len, self._entries), default=1), 3 * self._longest))
         self._known: dict[bytes, tuple[_Entry, ...]] = {}
         self._verdicts: dict[tuple[bytes, bytes], tuple[tuple[int, int], ...]] = {}
-        self.triggers = [Trigger(APART_LEFT + rb"(?:" + _trie(begin) + rb")") for begin in _beginnings(self._entries)]
+        beginnings = _beginnings(self._entries)
+        self._reach = 1 + max((len(begin) for group in beginnings for begin in group), default=0)
+        self.triggers = [Trigger(APART_LEFT + rb"(?:" + _trie(group) + rb")" + _NO_WORD) for group in beginnings]
 
     def locate(self, text: bytes, hits: Iterable[int]) -> set[tuple[int, int, int]]:
         """Return start, end and row of every number that begins shortly before a hit."""
         found: set[tuple[int, int, int]] = set()
-        for low, high in _windows(sorted(hits)):
-            window, longest = text[low : high + 3 * self._longest], self._longest
+        for first, last in _windows(sorted(hits)):
+            low = max(0, first - _REACH)
+            window, longest = text[low : last + 3 * self._longest], self._longest
+            runs, reach = self._runs, self._reach
             if not window.isascii():
                 window, longest = _TYPOGRAPHIC.sub(_widened, window), 3 * longest
-            skeleton = window.translate(_SYMBOLS)
-            for first in _FIRSTS.finditer(skeleton, min(1, low)):
-                begin = first.start()
-                if begin >= high - low:
+                runs, reach = self._wide_runs, _REACH
+            for run in runs.finditer(window.translate(_SYMBOLS), max(min(1, low), first - reach - low)):
+                start = low + run.start()
+                if start >= last:
                     break
-                entries = self._candidates(skeleton[begin : begin + longest])
+                entries = self._candidates(run[1])
                 if entries:
-                    start = low + begin
                     for end, row in self._proved(text, start, start + longest + _BESIDE, entries):
                         found.add((start, end, row))
         return found
@@ -108,14 +117,13 @@ class NumberTable:
 
 
 def _windows(hits: Iterable[int]) -> list[tuple[int, int]]:
-    """Return the stretches of text before the hits, put together where they overlap."""
+    """Return the first and the last of hits whose numbers may overlap, for all of them."""
     windows: list[tuple[int, int]] = []
     for hit in hits:
-        low = max(0, hit - _REACH)
-        if windows and low <= windows[-1][1]:
+        if windows and hit - _REACH <= windows[-1][1]:
             windows[-1] = (windows[-1][0], hit)
         else:
-            windows.append((low, hit))
+            windows.append((hit, hit))
     return windows
 
 
