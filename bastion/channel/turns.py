@@ -55,8 +55,17 @@ class Turns:
 
     def add(self, stream: Stream, data: bytes) -> None:
         """Hand bytes on, now as far as this turn allows."""
-        self._waiting.append((stream, data))
-        self._go_on()
+        if self._working or self._waiting or self._spent >= TURN or len(data) > self._size:
+            self._waiting.append((stream, data))
+            self._go_on()
+            return
+        self._working = True  # one slice in a turn that has time for it, as keys are: they need not line up
+        try:
+            self._slice(stream, data)
+        finally:
+            self._working = False
+        if self._waiting:
+            self._go_on()
 
     def then(self, act: Callable[[], None]) -> None:
         """Do something once all bytes added so far were handed on."""
@@ -83,21 +92,23 @@ class Turns:
 
     def _hand_on(self, stream: Stream, data: bytes) -> None:
         """Hand slices on until the turn is over."""
-        if not self._turning:
-            self._turning = True
-            self._soon(self._next)
         place = 0
         while place < len(data):
             if self._spent >= TURN:
                 self._waiting.appendleft((stream, data[place:]))
                 return
             piece = data[place : place + self._size]
-            begin = self._clock()
-            self._feed(stream, piece)
-            self._account(len(piece), self._clock() - begin)
+            self._slice(stream, piece)
             place += len(piece)
 
-    def _account(self, size: int, seconds: float) -> None:
+    def _slice(self, stream: Stream, piece: bytes) -> None:
+        """Hand a slice on, and learn from how long that takes how large the next one may be."""
+        if not self._turning:
+            self._turning = True
+            self._soon(self._next)
+        begin = self._clock()
+        self._feed(stream, piece)
+        size, seconds = len(piece), self._clock() - begin
         self._spent += seconds
         if seconds > SLICE:
             self._size = max(LEAST, int(size * SLICE / seconds))
