@@ -11,6 +11,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.lab.bastion import Bastion, World, run_bastion
-from tests.lab.client import Client, Running
+from tests.lab.client import Client, Done, Running
 from tests.lab.process import free_port, wait_until
 
 _numbers = itertools.count()
@@ -151,6 +152,23 @@ def test_metrics_are_the_sum_of_all_workers(shared: Pair) -> None:
         assert shared.rows("SELECT count(*) FROM journal WHERE type = 'connection.open'") == [(opened,)]
     finally:
         finish(sessions)
+
+
+def test_one_approval_is_one_run_however_many_use_and_decide_it_at_once(shared: Pair) -> None:
+    def deploy(_: int = 0) -> Done:
+        way = f"{shared.world.login}%web-1@bastion"
+        return shared.alice.ssh("-o", "SetEnv=BASTION_WAIT=0", way, "deploy at-once")
+
+    def approve(number: int) -> Done:
+        return deciders[number % 2].ssh("bastion", "approvals", "approve", asked)
+
+    deciders = (shared.bob, shared.person("dave"))
+    asked = deploy().said[-1].split()[2]
+    with ThreadPoolExecutor(8) as many:
+        assert sorted(done.status for done in many.map(approve, range(8))) == [0, *[1] * 7]
+        used = sorted(done.status for done in many.map(deploy, range(8)))
+    assert used == [0, *[75] * 7]
+    assert (shared.world.scratch / "deployed").read_text().split().count("at-once") == 1
 
 
 def test_metrics_tell_of_refused_logins_verdicts_and_who_waits(shared: Pair) -> None:
