@@ -87,7 +87,8 @@ __bastion_last() {
   [[ -n ${HISTCONTROL-} ]] && __bastion_control=$HISTCONTROL HISTCONTROL=
   [[ -n ${HISTIGNORE-} ]] && __bastion_ignored=$HISTIGNORE HISTIGNORE=
   __bastion_number=$HISTCMD __bastion_fresh=1 __bastion_ran=0 __bastion_prompting=
-  [[ -n $(builtin trap -p INT) ]] || __bastion_say "prompt;bash $BASH_VERSION"
+  # Where interrupts are caught or ignored, a refused line could run on: no hook then
+  [[ $(builtin trap -p INT) == ?('trap -- - '*) ]] && __bastion_say "prompt;bash $BASH_VERSION"
   return $__bastion_status
 } 2>/dev/null
 

@@ -76,6 +76,7 @@ class PTYChannel:
     @staticmethod
     def _become(command: Sequence[str], folder: Path, env: Mapping[str, str]) -> None:
         os.chdir(folder)
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # whoever started the tests may ignore it
         os.execvpe(command[0], list(command), dict(env))
 
     def attach(self, relay: Relay) -> None:
