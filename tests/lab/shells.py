@@ -36,7 +36,7 @@ from bastion.inspectors.mask import Masking
 from bastion.inspectors.pipeline import Pipeline
 from bastion.journal import AuditLog
 from bastion.masking.masker import MaskingPolicies
-from bastion.model import Action, ChannelKind, Grant, ShellGate, Stream, Verdict
+from bastion.model import Action, ChannelKind, Grant, ShellGate, Stream
 from bastion.policy.rules import RuleSet
 from bastion.protocols.base import Boot, Event, Line
 from bastion.reading import CommandReader
@@ -396,6 +396,3 @@ def _booted(
         (home / name).write_text(prompt, encoding="utf-8")
     env["SHELL"] = shutil.which(command[0]) or command[0]
     return [env["SHELL"], "-c", boot.decode()]
-
-
-__all__ = ["RULES", "SHELLS", "Shell", "Verdict", "shell"]
