@@ -64,12 +64,16 @@ def _normalise(parts: Sequence[Part], *, as_written: bool) -> tuple[Item, ...]:
     return tuple(_components(symbols, rooted=symbols[:1] == ("/",), open_start=False, widen=not as_written))
 
 
+_WILD = frozenset({Symbol.STAR_NAME, Symbol.ONE_NAME})
+
+
 def _components(symbols: Sequence[Item], *, rooted: bool, open_start: bool, widen: bool) -> Sequence[Item]:
     kept: list[tuple[Item, ...]] = []
     above = 0
     pieces = _split(symbols)
-    if rooted and [piece for piece in pieces if piece not in {(), (".",)}] == [(Symbol.STAR_NAME,)]:
-        return ("/", Symbol.STAR_NAME)  # everything below the root is as good as the root itself
+    named = [piece for piece in pieces if piece not in {(), (".",)}]
+    if rooted and named and all(Symbol.STAR_NAME in piece and set(piece) <= _WILD for piece in named):
+        return ("/", Symbol.STAR_NAME)  # everything below the root is as good as the root itself, `/?*` no less
     for place, piece in enumerate(pieces):
         if open_start and place == 0:
             kept.append(piece)  # glued to what is not known
