@@ -97,15 +97,16 @@ class Database:
         """Empty SQLite's write-ahead log, which holds pages as they were; return whether that could be done."""
         if self.engine.dialect.name != "sqlite":
             return True
-        with closing(self.engine.raw_connection()) as pooled:
-            connection: Any = pooled.driver_connection
-            try:
+        try:
+            with closing(self.engine.raw_connection()) as pooled:
+                connection: Any = pooled.driver_connection
                 connection.execute(f"PRAGMA busy_timeout = {_MOMENT}")
-                return not connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
-            except sqlite3.OperationalError:
-                return False
-            finally:
-                connection.execute(f"PRAGMA busy_timeout = {int(self._busy_timeout * 1000)}")
+                try:
+                    return not connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+                finally:
+                    connection.execute(f"PRAGMA busy_timeout = {int(self._busy_timeout * 1000)}")
+        except (SQLAlchemyError, sqlite3.Error):
+            return False  # what was to be done is done already
 
     def close(self) -> None:
         """Close all connections."""
