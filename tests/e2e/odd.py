@@ -86,6 +86,7 @@ address = "127.0.0.1:{bear}"
 host_key = "{bear_key}"
 credential = {{ kind = "key", key_file = "{key}" }}
 algorithms.macs = ["hmac-sha2-256"]
+shell = "hook"
 
 [targets.tiny]
 protocol = "ssh"
@@ -93,6 +94,7 @@ address = "127.0.0.1:{tiny}"
 host_key = "{tiny_key}"
 credential = {{ kind = "key", key_file = "{key}" }}
 algorithms.ciphers = ["chacha20-poly1305@openssh.com"]
+shell = "hook"
 
 [targets."web-*.lab.test"]
 protocol = "ssh"
@@ -114,6 +116,11 @@ targets = [
 ]
 logins = ["{login}"]
 channels = ["shell", "exec", "sftp", "forward"]
+
+[[rules]]
+name = "wipe"
+action = "deny"
+commands = ["mkfs **"]
 
 [roles.auditor]
 groups = ["sre"]

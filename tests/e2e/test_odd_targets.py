@@ -197,6 +197,19 @@ def test_terminal_of_another_maker(odd: Odd, world: World, target: str) -> None:
 
 
 @pytest.mark.parametrize("target", ["bear", "tiny"])
+def test_shell_with_a_hook_on_another_maker(odd: Odd, world: World, target: str) -> None:
+    shell = odd.alice.terminal(odd.alice.ssh_command("-tt", "-J", "bastion", f"{world.login}@{target}"))
+    shell.expect(r"[$#] ")
+    shell.sendline("x=fs; mkfs $x")
+    shell.expect("bastion: denied by rule wipe")
+    shell.sendline("exit 5")
+    shell.expect(pexpect.EOF)
+    shell.close()
+    assert shell.exitstatus == 5
+    assert [entry["state"] for entry in journal(odd, "shell.hook", target)] == ["in place"]
+
+
+@pytest.mark.parametrize("target", ["bear", "tiny"])
 def test_scp_of_another_maker(odd: Odd, world: World, target: str, marker: Path) -> None:
     local = odd.alice.folder / "local"
     local.write_bytes(b"z" * 200_000)

@@ -14,18 +14,18 @@ def test_it_is_one_plain_line() -> None:
     assert b"\n" not in command
     assert command.count(b"'") == 2
     assert b"!" not in command
-    assert len(command) < 32768
+    assert len(command) < 9000, "dropbear takes no longer one"
 
 
 @pytest.mark.parametrize("login_shell", ["bash", "zsh", "dash"])
-@pytest.mark.parametrize("base64", [True, False])
-def test_a_shell_without_a_hook_starts_as_a_login_shell(tmp_path: Path, login_shell: str, base64: bool) -> None:
+@pytest.mark.parametrize("tool", ["base64", "gzip", "both"])
+def test_a_shell_without_a_hook_starts_as_a_login_shell(tmp_path: Path, login_shell: str, tool: str) -> None:
     shell = tmp_path / "odd"
     shell.write_text('#!/bin/sh\necho "odd: $*"\n', encoding="utf-8")
     shell.chmod(0o755)
     tools = tmp_path / "tools"
     tools.mkdir()
-    for name in ("cat", *(["base64"] if base64 else [])):
+    for name in ("cat", *(("base64", "gzip") if tool == "both" else (tool,))):
         (tools / name).symlink_to(f"/usr/bin/{name}")
     done = subprocess.run(
         [f"/bin/{login_shell}", "-c", boot_command("5f0c").decode()],
