@@ -106,21 +106,8 @@ _FAR = {
     b"|": (_form(rb"\n[ ]{0,2}[\w.]{0,40}" + PASSWORD + _CELL),),
 }
 _SECRETS = (
-    *(
-        b"pass",
-        b"kennw",
-        b"pwd",
-        b"secret",
-        b"key",
-        b"token",
-        b"psk",
-        b"credential",
-        b"string",
-        b"signature",
-        b"sessid",
-    ),
-    *(b"sessionid", b"t.sid", b"contrase", b"senha", b"wachtw", b"\xb6senord", b"has\xc5", b"salas", b"adgang"),
-    *(b"\xd0\xb0\xd1", b"\xe5\xaf\x86", b"\xe3\x83\xaf", b"\xeb\xb0\x80"),
+    *b"pass kennw pwd secret key token psk credential string signature sessionid t.sid contrase senha wachtw".split(),
+    *b"salas adgang \xb6senord has\xc5 \xd0\xb0\xd1 \xe5\xaf\x86 \xe3\x83\xaf \xeb\xb0\x80".split(),
 )
 _FAR_MARKS = {
     b">": _SECRETS,
@@ -139,44 +126,20 @@ _SPOKEN = (
     _form(_ATTACHED + rb"|" + _APART, sure=True, any_case=False),
 )
 _LAST_WORDS = (
-    *(b"basic", b"bearer", b"token", b"negotiate", b"digest", b"apikey"),
-    *(
-        b"pass",
-        b"password",
-        b"passwd",
-        b"passphrase",
-        b"secret",
-        b"-key",
-        b" by",
-        b"password(",
-        b" is",
-        b" was",
-        b" now",
-    ),
-    *(b"masterauth", b"rootpw", b"bindpw", b" -p", b" -a", b" -w"),
+    *b"basic bearer token negotiate digest apikey pass password passwd passphrase secret -key password(".split(),
+    *b"masterauth rootpw bindpw".split(),
+    *(b" by", b" is", b" was", b" now", b" -p", b" -a", b" -w"),
 )
 _ENDINGS = (
-    *(b"word", b"wd", b"phrase", b"code", b"wort", b"secret", b"pass", b"psk", b"credential", b"credentials", b"key"),
-    *(
-        b"id",
-        b"base",
-        b"token",
-        b"string",
-        b"signature",
-        b"passe",
-        b"ena",
-        b"\xb1a",
-        b"senha",
-        b"oord",
-        b"nord",
-        b"\x82o",
-    ),
-    *(b"sana", b"kode", b"\x8c", b"\x81", b"\xbc", b"\x89", b"\xb8", b" by", b" is", b" was", b" now"),
+    *b"word wd phrase code wort secret pass psk credential credentials key id base token string signature".split(),
+    *b"passe ena \xb1a senha oord nord \x82o sana kode \x8c \x81 \xbc \x89 \xb8".split(),
+    *(b" by", b" is", b" was", b" now"),
 )
 """What the words of `_NEAR` end with, in small letters."""
 _SIGNS = frozenset((b"=", b":", b">", b"%", b"|", b"\x9a"))
 _BLANKS = b" \t\"'\\"
-_BETWEEN = _BLANKS + b"=:>,(\xef\xbc\x9a"
+_BETWEEN = _BLANKS + b"=:>,("
+_WIDE_COLON = "\uff1a".encode()
 _LETTERS = (string.ascii_letters + string.digits).encode() + b"_-. " + bytes(range(0x80, 0x100))
 
 
@@ -196,7 +159,7 @@ def find_key(text: bytes, start: int) -> Key | None:
 @lru_cache(maxsize=64)  # the same is asked again for each byte that comes while a value may be open
 def _key_at_end(before: bytes) -> Key | None:
     bare = before.rstrip(_BLANKS)
-    near = bare.rstrip(_BETWEEN)
+    near = bare.rstrip(_BETWEEN).removesuffix(_WIDE_COLON).rstrip(_BETWEEN)
     if near.lower().endswith(_ENDINGS):  # the key's own letters are all that needs a look
         found = _first(_NEAR, before, len(near.rstrip(_LETTERS)))
         if found is not None:

@@ -218,6 +218,12 @@ ROWS = (
             "CREATE ROLE app LOGIN PASSWORD '<hunter2>';",
             "Contraseña: <hunter22>",
             "пароль = <hunter2>",
+            "密码\uff1a<hunter22>",
+            "密碼: <hunter22>",
+            "비밀번호: <hunter22>",
+            "パスワード\uff1a<hunter22>",
+            "hasło: <hunter22>",
+            "lösenord=<hunter2>",
             "your new password is: <hunter22>",
         ),
         near_misses=(
