@@ -169,6 +169,8 @@ def test_one_approval_is_one_run_however_many_use_and_decide_it_at_once(shared: 
         used = sorted(done.status for done in many.map(deploy, range(8)))
     assert used == [0, *[75] * 7]
     assert (shared.world.scratch / "deployed").read_text().split().count("at-once") == 1
+    again = deploy().said[-1].split()[2]  # who came too late asked anew
+    assert shared.bob.ssh("bastion", "approvals", "deny", again).status == 0
 
 
 def test_metrics_tell_of_refused_logins_verdicts_and_who_waits(shared: Pair) -> None:
