@@ -89,9 +89,9 @@ class Relay:
         self._traffic = [0, 0]
         self._enough: set[str] = set()
         self._sated: set[str] = set()
-        soon, time = self._loop.call_soon, self._loop.time
-        self._sent = Turns(self._receive, lambda reading: self._read("turns", reading), soon, time)
-        self._output = Turns(self._receive, lambda reading: self._read_target("turns", reading), soon, time)
+        soon = self._loop.call_soon
+        self._sent = Turns(self._receive, lambda reading: self._read("turns", reading), soon)
+        self._output = Turns(self._receive, lambda reading: self._read_target("turns", reading), soon)
         self._wake: asyncio.TimerHandle | None = None
         self._time: TimeKeeper | None = None
         self._tasks = Tasks(ledger.facts, self._fail)

@@ -8,6 +8,7 @@ kept: `then` comes after everything that was added before.
 
 from collections import deque
 from collections.abc import Callable
+from time import thread_time
 
 from bastion.model import Stream
 
@@ -27,7 +28,7 @@ class Turns:
     feed: takes the slices.
     read: told whether the source may be read on.
     soon: runs something in the next turn of the loop.
-    clock: seconds, as they pass.
+    clock: seconds of work done: those that others took the processor for would have slices shrink for nothing.
     """
 
     def __init__(
@@ -35,7 +36,7 @@ class Turns:
         feed: Callable[[Stream, bytes], None],
         read: Callable[[bool], None],
         soon: Callable[[Callable[[], None]], object],
-        clock: Callable[[], float],
+        clock: Callable[[], float] = thread_time,
     ) -> None:
         self._feed = feed
         self._read = read
