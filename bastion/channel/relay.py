@@ -22,7 +22,7 @@ from bastion.channel.services import Services
 from bastion.channel.sides import ClientSide
 from bastion.channel.target import open_target
 from bastion.channel.tasks import Tasks
-from bastion.channel.turns import Turns
+from bastion.channel.turns import MOST, WHOLE, Turns
 from bastion.errors import BastionError, TargetUnreachable
 from bastion.inspectors.actions import (
     Action,
@@ -89,9 +89,9 @@ class Relay:
         self._traffic = [0, 0]
         self._enough: set[str] = set()
         self._sated: set[str] = set()
-        soon = self._loop.call_soon
-        self._sent = Turns(self._receive, lambda reading: self._read("turns", reading), soon)
-        self._output = Turns(self._receive, lambda reading: self._read_target("turns", reading), soon)
+        soon, most = self._loop.call_soon, WHOLE if services.ruling.masks(grant).finder is None else MOST
+        self._sent = Turns(self._receive, lambda reading: self._read("turns", reading), soon, most=most)
+        self._output = Turns(self._receive, lambda reading: self._read_target("turns", reading), soon, most=most)
         self._wake: asyncio.TimerHandle | None = None
         self._time: TimeKeeper | None = None
         self._tasks = Tasks(ledger.facts, self._fail)

@@ -18,6 +18,8 @@ SLICE = 0.001
 """Seconds a slice should take at most."""
 LEAST, FIRST, MOST = 256, 2048, 16384
 """Bytes of a slice."""
+WHOLE = 131072
+"""The most of a slice where nothing is masked: bytes cost the same there whatever they hold, and slices cost more."""
 
 
 class Turns:
@@ -29,6 +31,7 @@ class Turns:
     read: told whether the source may be read on.
     soon: runs something in the next turn of the loop.
     clock: seconds of work done: those that others took the processor for would have slices shrink for nothing.
+    most: bytes of a slice.
     """
 
     def __init__(
@@ -37,11 +40,13 @@ class Turns:
         read: Callable[[bool], None],
         soon: Callable[[Callable[[], None]], object],
         clock: Callable[[], float] = thread_time,
+        most: int = MOST,
     ) -> None:
         self._feed = feed
         self._read = read
         self._soon = soon
         self._clock = clock
+        self._most = most
         self._size = FIRST
         self._spent = 0.0  # in this turn
         self._turning = False  # the next turn will come
@@ -114,7 +119,7 @@ class Turns:
         if seconds > SLICE:
             self._size = max(LEAST, int(size * SLICE / seconds))
         elif size == self._size and seconds < SLICE / 2:
-            self._size = min(MOST, 2 * size)
+            self._size = min(self._most, 2 * size)
 
     def _next(self) -> None:
         """A new turn."""

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bastion.channel.turns import FIRST, LEAST, MOST, SLICE, TURN, Turns
+from bastion.channel.turns import FIRST, LEAST, MOST, SLICE, TURN, WHOLE, Turns
 from bastion.model import Stream
 
 CHEAP, DEAR = b".", b"4"
@@ -129,3 +129,10 @@ def test_what_fails_does_not_stop_what_follows() -> None:
         turns.add(Stream.STDOUT, b"bad")
     turns.add(Stream.STDOUT, b"good")
     assert seen == [b"good"]
+
+
+def test_slices_grow_to_what_is_allowed() -> None:
+    seen: list[int] = []
+    turns = Turns(lambda _, data: seen.append(len(data)), lambda _: None, lambda _: None, lambda: 0.0, most=WHOLE)
+    turns.add(Stream.STDOUT, b"." * (4 * WHOLE))
+    assert max(seen) == WHOLE
