@@ -12,7 +12,7 @@ from time import thread_time
 
 from bastion.model import Stream
 
-TURN = 0.002
+TURN = 0.0015
 """Seconds after which the rest waits for the next turn."""
 SLICE = 0.001
 """Seconds a slice should take at most."""
