@@ -72,7 +72,7 @@ def _locate(text: bytes, hit: int) -> Span | None:
     host = _HOST.match(text, at + 1)
     if at < 0 or host is None:
         return None
-    domain = host[0].rstrip(b".-")
+    domain = host[0].partition(b"..")[0].rstrip(b".-")
     end = at + 1 + len(domain)
     window = text[max(0, at - _LOCAL_LIMIT) : at]
     start = at - len(window[len(window.rstrip(_LOCAL)) :].lstrip(_NOT_FIRST))
@@ -123,7 +123,7 @@ def _locate_encoded(text: bytes, hit: int) -> Span | None:
     if host is None:
         return None
     at = marks[-1].start()
-    domain = host[0].rstrip(b".-")
+    domain = host[0].partition(b"..")[0].rstrip(b".-")
     window = text[max(0, at - _LOCAL_LIMIT) : at]
     start = at - len(window[len(window.rstrip(_PLAIN_LOCAL)) :].lstrip(b".-%"))
     if start == at or _TOP.search(domain) is None or domain.rpartition(b".")[2].lower() in _NO_ADDRESS:
@@ -159,6 +159,7 @@ ROWS = (
             "a @ b.com",
             "user@host",
             "x@-.com",
+            "x@y..com",
         ),
     ),
     Row(
