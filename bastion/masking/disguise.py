@@ -266,21 +266,22 @@ class _Run:
 
     def __init__(self, finder: Finder, begun: bytes) -> None:
         self._values = Values(finder)
-        self._signs = begun.translate(None, b"=")  # not decoded yet
+        self._signs = begun  # not decoded yet
         self._hex: bool | None = None
         self._taken = 0  # of what is held, already decoded
         self._head = b""
 
     def feed(self, text: bytes, *, over: bool) -> tuple[Disguise | None, int]:
         """Take the run as far as it is there; return what it hides, and how much of it may go out."""
-        self._signs += text[self._taken :].translate(None, b"\r\n=")
+        self._signs += text[self._taken :].translate(None, b"\r\n")
         self._taken = max(self._taken, len(text))
         if self._hex is None:
             self._hex = _HEX.fullmatch(self._signs) is not None
+        *padded, rest = [self._signs.translate(None, b"=")] if self._hex else self._signs.split(b"=")
         unit = 2 if self._hex else 4
-        size = len(self._signs) if over else len(self._signs) // unit * unit
-        decoded = _from_hex(self._signs[:size]) if self._hex else _from_base64(self._signs[:size])
-        self._signs = self._signs[size:]
+        size = len(rest) if over else len(rest) // unit * unit
+        decoded = _from_hex(rest[:size]) if self._hex else _from_base64(*padded, rest[:size])
+        self._signs = rest[size:]
         if len(self._head) < _TAIL:
             self._head += decoded[:_TAIL]
         inside = magic_of(self._head)
@@ -302,8 +303,8 @@ class _Run:
 
 def _decoded(run: bytes) -> tuple[bytes, str]:
     """Return what a whole run says, and how it is encoded."""
-    signs = run.translate(None, b"\r\n=")
-    return (_from_hex(signs), "hex") if _HEX.fullmatch(signs) else (_from_base64(signs), "base64")
+    signs = run.translate(None, b"\r\n")
+    return (_from_hex(signs), "hex") if _HEX.fullmatch(signs) else (_from_base64(*signs.split(b"=")), "base64")
 
 
 def _from_hex(signs: bytes) -> bytes:
@@ -313,10 +314,14 @@ def _from_hex(signs: bytes) -> bytes:
         return b""
 
 
-def _from_base64(signs: bytes) -> bytes:
-    rest = len(signs) % 4
-    padded = signs[:-1] if rest == 1 else signs + b"=" * (-rest % 4)
-    return base64.b64decode(padded.translate(_STANDARD))
+def _from_base64(*texts: bytes) -> bytes:
+    """Decode texts that were encoded one by one: each stood before padding, which ends what was encoded together."""
+    decoded = []
+    for signs in texts:
+        rest = len(signs) % 4
+        padded = signs[:-1] if rest == 1 else signs + b"=" * (-rest % 4)
+        decoded.append(base64.b64decode(padded.translate(_STANDARD)))
+    return b"".join(decoded)
 
 
 def _run_end(text: bytes) -> tuple[int, bool]:
