@@ -127,7 +127,7 @@ def test_what_hides_nothing_is_left_alone(size: int) -> None:
         assert watch(data, size, terminal=True)[0] is None
 
 
-@example([PIECES[1], b"\n", PIECES[1], PIECES[2]], 1, terminal=False)  # two encodings, each with its padding
+@example(pieces=[PIECES[1], b"\n", PIECES[1], PIECES[2]], size=1, terminal=False)  # two texts, each with its padding
 @given(st.lists(st.sampled_from(PIECES), max_size=12), st.integers(1, 50), st.booleans())
 def test_what_goes_on_does_not_depend_on_how_it_was_cut(pieces: list[bytes], size: int, terminal: bool) -> None:
     data = b"".join(pieces)
