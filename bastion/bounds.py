@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any, cast
 
 import asyncssh
 from asyncssh.channel import SSHAgentChannel, SSHChannel, SSHX11Channel
-from asyncssh.constants import MSG_GLOBAL_REQUEST
+from asyncssh.constants import MSG_CHANNEL_DATA, MSG_CHANNEL_EXTENDED_DATA, MSG_GLOBAL_REQUEST
 from asyncssh.packet import SSHPacket
 
-from bastion.bulk import BulkChannel
+from bastion.bulk import MOST_DATA, BulkChannel
 from bastion.thrift import ThriftyChannel
 from bastion.transport import PACKET, WINDOW
 
@@ -31,8 +31,10 @@ MAX_REQUESTS = 200  # global requests that wait for the answer to one before the
 MAX_DEFERRED = 2000  # packets that wait for new keys: answers, since channels hold their data back
 WRITE_HIGH, WRITE_LOW = 512 * 1024, 128 * 1024  # bytes the transport may hold before channels wait
 MOST_UNSENT = 4 * 1024 * 1024  # bytes that wait to be sent, answers too, before the peer is no longer read
-MOST_UNSERVED = 1024 * 1024  # bytes that came while a packet takes its time, before the peer is no longer read
+MOST_UNSERVED = 9 * 256 * 1024  # bytes that came while a packet takes its time, before the peer is no longer read
+LONGEST_REQUEST = 2 * 1024 * 1024  # bytes of a packet from who may open channels; no client gives a command more
 LEAST_PACKET = 256  # bytes that a peer must take at once: each packet costs us the same, however little it holds
+_DATA = frozenset({MSG_CHANNEL_DATA, MSG_CHANNEL_EXTENDED_DATA})
 PIECE = 4 * 1024  # bytes; smaller pieces of what waits are put together, since each costs more than its bytes
 
 
@@ -50,6 +52,12 @@ class BoundedChannel(BulkChannel, ThriftyChannel):
         """Take the peer's agreement to a channel. Raises ProtocolError where its packets may hold too little."""
         _check_packet_size(send_pktsize)
         super().process_open_confirmation(send_chan, send_window, send_pktsize, packet)
+
+    def process_packet(self, pkttype: int, pktid: int, packet: SSHPacket) -> bool | Awaitable[None]:
+        """Process a packet. Raises ProtocolError where it holds more data than was agreed on."""
+        if pkttype in _DATA and len(packet.get_full_payload()) > MOST_DATA:
+            raise asyncssh.ProtocolError("Max packet size exceeded")
+        return super().process_packet(pkttype, pktid, packet)
 
     def _flush_send_buf(self) -> None:
         waiting = self._send_buf
@@ -191,6 +199,8 @@ class BoundedConnection(_Connection):
         """Add a channel. Raises ChannelOpenError where there are too many."""
         if len(self._channels) >= MAX_CHANNELS:
             raise asyncssh.ChannelOpenError(asyncssh.OPEN_RESOURCE_SHORTAGE, "too many channels; close some")
+        if self.is_server():  # so that a command which is too long gets an answer, not a disconnect
+            self._update_recv_pktlen(LONGEST_REQUEST)
         return super().add_channel(chan)
 
     # Which channels asyncssh makes

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 else:
     _Base = _Channel = object
 
+MOST_DATA = 256 * 1024  # bytes of a packet with channel data; who sends more breaks what was agreed on
+
 WAITING_HIGH, WAITING_LOW = 512 * 1024, 128 * 1024  # bytes that may wait in a channel
 
 _LENGTH = 4  # bytes of a packet's length, which is authenticated and not encrypted
@@ -181,6 +183,8 @@ class BulkPackets(_Base):
         padding, _, number, size = _OPENING(packet)
         channel = self._channels.get(number)
         if channel is None or channel._recv_state != "open" or size != len(packet) - padding - _DATA:  # noqa: SLF001
+            return None
+        if size > MOST_DATA:
             return None
         return channel
 

@@ -19,6 +19,7 @@ from recorder.errors import RecordingError
 
 log = logging.getLogger(__name__)
 
+COMMAND_MAX = 256 * 1024 - 1024  # bytes: an sshd takes no larger packet
 STDERR = asyncssh.EXTENDED_DATA_STDERR
 
 Begin = Callable[[ChannelRequest, "ClientSession"], Relay]
@@ -83,6 +84,13 @@ class ClientSession(asyncssh.SSHServerSession[bytes]):
 
     def session_started(self) -> None:
         """Begin: everything the client wished for is known."""
+        size = len(self._wish[1])
+        if size > COMMAND_MAX:
+            self._refuse(
+                f"this command is {size} bytes long, {COMMAND_MAX} at most are taken; "
+                "give it to a shell as its input: ssh HOST bash -s < FILE"
+            )
+            return
         try:
             self._relay = self._begin(self._request(), self)
             self._relay.start()

@@ -134,6 +134,15 @@ def test_shell_on_a_terminal(alice: Client, world: World, form: str) -> None:
     assert shell.exitstatus == 7
 
 
+@pytest.mark.parametrize("form", ["jump", "percent"])
+def test_a_command_that_no_packet_may_hold_is_answered(alice: Client, world: World, form: str) -> None:
+    way = ["-J", "bastion", f"{world.login}@web-1"] if form == "jump" else [f"{world.login}%web-1@bastion"]
+    done = alice.ssh(*way, "echo", *["x" * 1000] * 1000)
+    assert (done.status, done.out) == (255, b"")
+    (line,) = done.said
+    assert line.startswith("bastion: this command is 1001004 bytes long, 261120 at most are taken; give it to a shell")
+
+
 def test_command_on_a_terminal(alice: Client, world: World) -> None:
     command = alice.ssh_command("-tt", "-J", "bastion", f"{world.login}@web-1", "tty && stty size; exit 9")
     screen = alice.terminal(command, rows=25, columns=90)
