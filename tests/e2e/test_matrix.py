@@ -74,7 +74,7 @@ COMMANDS: dict[str, str | bytes] = {
     "who": "id -un; pwd; echo $0 $- $SHELL $TERM",
     "no-terminal": "tty; stty -a; test -t 0 || echo none",
     "big-command": f"printf '%s' '{'x' * 100_000}' | wc -c",
-    "big-script": "".join(f"echo {number}\n" for number in range(5000)),
+    "big-script": "".join(f"echo {number}\n" for number in range(1900)),
     "python": 'python3 -c \'import sys; sys.stdout.write("out"); sys.stderr.write("err"); sys.exit(9)\'',
     "read-nothing": "cat; echo $?",
     "stdout-closed": "exec >&-; echo hidden; echo shown >&2",
