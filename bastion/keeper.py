@@ -58,7 +58,7 @@ class Keeper:
         self._presence = presence
         self._orders = orders
         self._rounds = 0
-        self._seen = _stamp(path)
+        self._seen = services.ruling.config.stamp  # not the one of now: it may have changed since it was read
         self._wanted = asyncio.Event()
         self._unready = ""
 

@@ -40,7 +40,7 @@ def load(path: Path, environ: Mapping[str, str]) -> Config:
     """
     try:
         with path.open("rb") as file:
-            mode = os.fstat(file.fileno()).st_mode
+            status = os.fstat(file.fileno())
             content = file.read(_LARGEST + 1)
     except FileNotFoundError:
         raise ConfigError(f'{path}: no such file; write one with "bastion init"') from None
@@ -48,6 +48,7 @@ def load(path: Path, environ: Mapping[str, str]) -> Config:
         raise ConfigError(f"{path}: cannot be read: {(error.strerror or 'error').lower()}") from None
     if len(content) > _LARGEST:
         raise ConfigError(f"{path}: is larger than {_LARGEST // 1024 // 1024} mib")
+    mode = status.st_mode
     if mode & stat.S_IWOTH:
         raise ConfigError(f"{path}: can be changed by everybody (mode {stat.S_IMODE(mode):04o}); run: chmod o-w {path}")
     try:
@@ -55,7 +56,7 @@ def load(path: Path, environ: Mapping[str, str]) -> Config:
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise ConfigError(f"{path.name}: line {line}: is not utf-8 text") from None
-    return parse(text, path, environ)
+    return replace(parse(text, path, environ), stamp=(status.st_mtime_ns, status.st_ino))
 
 
 def parse(text: str, path: Path, environ: Mapping[str, str]) -> Config:

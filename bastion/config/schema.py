@@ -341,7 +341,7 @@ class Config:
     """All of bastion.toml. `path` is the file; `warnings` are findings that do not stop the start, one line each.
 
     `patterns` are the targets that are named by globs, the most specific first. `bastion.instances` finds a target by
-    its name among both.
+    its name among both. `stamp` is the time of change and the inode of the file that was read.
     """
 
     path: Path
@@ -357,3 +357,4 @@ class Config:
     retention: RetentionConfig = field(default_factory=RetentionConfig)
     notifiers: dict[str, Notifier] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    stamp: tuple[int, int] = field(default=(0, 0), compare=False)
