@@ -65,7 +65,9 @@ class BoundedChannel(BulkChannel, ThriftyChannel):
             last, _ = waiting.pop()
             waiting[-1][0].extend(last)
         connection: Any = self._conn
-        if connection is None or not connection.congested:
+        if connection is None:  # closed while it was held: nothing of it can be sent, and nobody is to be told
+            return
+        if not connection.congested:
             super()._flush_send_buf()
             return
         connection.hold(self)

@@ -50,6 +50,26 @@ async def test_a_stopped_client_with_a_huge_window_slows_the_target(nested: bool
         assert reader.right
 
 
+@pytest.mark.parametrize("nested", [False, True])
+async def test_a_channel_that_ends_while_it_is_held_harms_no_other(nested: bool) -> None:
+    """Of a client that stopped: once it reads again, what its other channels hold comes, and the connection lives."""
+    async with raw_door() as door, AsyncExitStack() as stack:
+        outer = await stack.enter_async_context(door.client())
+        client = await stack.enter_async_context(door.nested(outer)) if nested else outer
+        opened = [await start(client, "pour") for _ in range(3)]
+        await until(lambda: all(reader.size > 1 << 18 for _, reader in opened))
+        outer._transport.pause_reading()
+        await standstill(lambda: sum(session.sent for session in door.sessions))
+        ending, (_, reader) = opened[:2], opened[2]
+        for channel, _ in ending:
+            channel.abort()
+        await until(lambda: sum(session.channel is None for session in door.sessions) == 2)
+        before = reader.size
+        outer._transport.resume_reading()
+        await until(lambda: reader.size > before + (8 << 20))
+        assert reader.right
+
+
 async def test_what_waits_for_a_stopped_client_comes_in_order_and_to_its_end() -> None:
     """Of many channels, whose ends wait with their data."""
     async with raw_door() as door, door.client() as client:
