@@ -2,11 +2,10 @@
 
 import hashlib
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import timedelta
 from itertools import combinations
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,22 +17,7 @@ from bastion.approvals import MAX_COMMAND, MAX_PENDING, MAX_REASON, digest
 from bastion.errors import AccessDenied, BastionError, ConfigError, NotFoundError, UnavailableError
 from bastion.model import Action, Identity, Verdict
 from bastion.store.base import ApprovalState, JournalEntry
-from bastion.store.memory import MemoryStore
-from bastion.store.opening import open_store
-from tests.bastion.desk import ALICE, BOB, CAROL, DAVE, START, Clock, Desk, desk, person
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture(params=["memory", "sqlite"])
-async def counter(request: pytest.FixtureRequest, tmp_path: Path, clock: Clock) -> AsyncIterator[Desk]:
-    store = MemoryStore() if request.param == "memory" else open_store(f"sqlite:///{tmp_path}/b.db")
-    async with desk(store, clock) as opened:
-        yield opened
-
+from tests.bastion.desk import ALICE, BOB, CAROL, DAVE, START, Clock, Desk, person
 
 # the digest
 

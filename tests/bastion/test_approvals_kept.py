@@ -1,6 +1,6 @@
 """What is kept of a command that was asked for: its exact bytes while they may be needed, then what masking leaves."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from pathlib import Path
 
@@ -8,21 +8,7 @@ import pytest
 
 from bastion.approvals import digest
 from bastion.store.base import ApprovalRow
-from bastion.store.memory import MemoryStore
-from bastion.store.opening import open_store
-from tests.bastion.desk import ALICE, BOB, Clock, Desk, desk
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture(params=["memory", "sqlite"])
-async def counter(request: pytest.FixtureRequest, tmp_path: Path, clock: Clock) -> AsyncIterator[Desk]:
-    store = MemoryStore() if request.param == "memory" else open_store(f"sqlite:///{tmp_path}/b.db")
-    async with desk(store, clock) as opened:
-        yield opened
+from tests.bastion.desk import ALICE, BOB, Clock, Desk
 
 
 async def _deny(counter: Desk, row: ApprovalRow, clock: Clock) -> None:

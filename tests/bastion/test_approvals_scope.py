@@ -1,21 +1,7 @@
 """How often an approval may be used, and where: what the approver chose."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
-import pytest
-
 from bastion.store.base import ApprovalRow, ApprovalScope, ApprovalState
-from bastion.store.memory import MemoryStore
-from bastion.store.opening import open_store
-from tests.bastion.desk import ALICE, BOB, Clock, Desk, desk, verdict
-
-
-@pytest.fixture(params=["memory", "sqlite"])
-async def counter(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Desk]:
-    store = MemoryStore() if request.param == "memory" else open_store(f"sqlite:///{tmp_path}/b.db")
-    async with desk(store, Clock()) as opened:
-        yield opened
+from tests.bastion.desk import ALICE, BOB, Desk, verdict
 
 
 async def test_an_approval_for_a_session_is_good_there_alone(counter: Desk) -> None:

@@ -1,8 +1,9 @@
 """Plays a situation at a real shell behind the gate, and says what was read of it and what it made."""
 
+import asyncio
 import contextlib
 import itertools
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,9 +12,11 @@ from bastion.config.schema import Rule
 from bastion.model import Action, ShellGate
 from bastion.protocols.base import Line
 from bastion.reading import CommandReader
+from recorder.screen import TerminalScreen
 from tests.lab.shells import SHELLS, Shell, shell
-from tests.terminals.situations import Resize, Situation
+from tests.terminals.situations import ALL, Resize, Situation
 
+AT_ONCE = 8  # shells
 FREE = (Rule("nothing", Action.DENY, commands=("no-such-command **",)),)
 GUARDED = (Rule("asked", Action.APPROVE, commands=("touch **",), approvers=("sre",)),)
 
@@ -82,6 +85,47 @@ class Stage:
             made = _made(opened)
             read = tuple(_read(line) for line, ruled in opened.lines if ruled.reading is not None)
             return Played(situation, name, read, made, opened.text)
+
+
+async def play_all(
+    stage: Stage,
+    ways: Iterable[tuple[Situation, str]],
+    *,
+    gate: ShellGate,
+    rules: Sequence[Rule],
+    agrees: Callable[[str], bool] | None = None,
+) -> list[Played]:
+    """Play situations at shells, a few at once; the stage is over then."""
+    turns = asyncio.Semaphore(AT_ONCE)
+
+    async def one(situation: Situation, shell: str) -> Played:
+        async with turns:
+            return await stage.play(situation, shell, gate=gate, rules=rules, agrees=agrees)
+
+    played = await asyncio.gather(*(one(situation, shell) for situation, shell in ways))
+    await stage.reader.close()
+    return played
+
+
+def at_shells(situations: Iterable[Situation], shells: Sequence[str] = ALL) -> list[tuple[Situation, str]]:
+    """Return each situation with each of the shells it applies to."""
+    return [(situation, shell) for situation in situations for shell in situation.shells if shell in shells]
+
+
+@asynccontextmanager
+async def at_prompt(folder: Path, name: str, gate: ShellGate = ShellGate.MISTAKES) -> AsyncIterator[Shell]:
+    """Start a shell where `mkdir` wants an approval and `touch` is denied."""
+    async with shell(folder, SHELLS[name], gate=gate) as opened:
+        await opened.until(lambda: b"$ " in opened.client.seen)
+        await opened.settled()
+        yield opened
+
+
+def screen(opened: Shell) -> list[str]:
+    """Return the rows a user sees that are not empty."""
+    shown = TerminalScreen(80, 24)
+    shown.feed(opened.client.seen)
+    return [row for row in shown.lines() if row]
 
 
 def _made(opened: Shell) -> frozenset[str]:

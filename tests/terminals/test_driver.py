@@ -6,14 +6,14 @@ import pytest
 
 from bastion.model import ShellGate
 from tests.terminals.driver import DRIVER, FLUSHED, UNSEEN
-from tests.terminals.play import FREE, GUARDED, Stage
+from tests.terminals.play import FREE, GUARDED, Stage, at_shells, play_all
 from tests.terminals.situations import DASH, Situation
-from tests.terminals.test_situations import play_all
+from tests.terminals.test_situations import innocent
 
 
 @pytest.mark.timeout(200)
 async def test_what_the_driver_leaves_is_what_is_read_or_said_to_be_unknown(tmp_path: Path) -> None:
-    for one in await play_all(Stage(tmp_path), ShellGate.MISTAKES, FREE, [*DRIVER, *UNSEEN]):
+    for one in await play_all(Stage(tmp_path), at_shells([*DRIVER, *UNSEEN]), gate=ShellGate.MISTAKES, rules=FREE):
         assert one.made == one.situation.made, one.name
         assert len(one.read) == len(one.situation.lines), f"{one.name}: {one.read}"
         for read, run in zip(one.read, one.situation.lines, strict=True):
@@ -22,7 +22,9 @@ async def test_what_the_driver_leaves_is_what_is_read_or_said_to_be_unknown(tmp_
 
 @pytest.mark.timeout(200)
 async def test_strict_lets_nothing_flagged_run_however_the_driver_edits_it(tmp_path: Path) -> None:
-    played = await play_all(Stage(tmp_path), ShellGate.STRICT, GUARDED, [*DRIVER, *FLUSHED])
+    played = await play_all(
+        Stage(tmp_path), at_shells([*DRIVER, *FLUSHED]), gate=ShellGate.STRICT, rules=GUARDED, agrees=innocent
+    )
     ran = [one.name for one in played if one.made]
     assert not ran
 

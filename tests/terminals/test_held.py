@@ -1,32 +1,14 @@
 """What a user sees while a line is held, and that the shell is where it was when that is over."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
-from recorder.screen import TerminalScreen
-from tests.lab.shells import SHELLS, Shell, shell
+from tests.lab.shells import SHELLS, Shell
+from tests.terminals.play import at_prompt, screen
 
 NAMES = sorted(SHELLS)
-
-
-@asynccontextmanager
-async def at_prompt(folder: Path, name: str) -> AsyncIterator[Shell]:
-    """Start a shell where `mkdir` wants an approval and `touch` is denied."""
-    async with shell(folder, SHELLS[name]) as opened:
-        await opened.until(lambda: opened.client.seen)
-        await opened.settled()
-        yield opened
-
-
-def screen(opened: Shell) -> list[str]:
-    """Return the rows a user sees that are not empty."""
-    shown = TerminalScreen(80, 24)
-    shown.feed(opened.client.seen)
-    return [row for row in shown.lines() if row]
 
 
 def states(opened: Shell) -> list[str]:

@@ -10,20 +10,14 @@ import pytest
 from bastion.config.schema import Rule
 from bastion.model import Action, ShellGate
 from bastion.protocols.base import Place
-from recorder.screen import TerminalScreen
 from tests.lab.shells import SHELLS, Shell, shell
 from tests.terminals.evasions import EVASIONS
 from tests.terminals.hook_evasions import HOOK_EVASIONS
-from tests.terminals.play import GUARDED, Played, Stage
+from tests.terminals.play import GUARDED, Stage, at_prompt, at_shells, play_all, screen
 from tests.terminals.situations import EDITORS, SITUATIONS, Situation
 
-AT_ONCE = 8
 ASKING = (Rule("nothing", Action.APPROVE, commands=("no-such-command **",), approvers=("sre",)),)
 NESTED = ("exec sh", "bash --norc -i", "tmux -f /dev/null -L gate-test new", "script -q /dev/null", "vim -u NONE -n f")
-HELD = (
-    Rule("flagged", Action.DENY, commands=("touch **",), reason="leaves a mark"),
-    Rule("asked", Action.APPROVE, commands=("mkdir **",), approvers=("sre",)),
-)
 
 
 def alone(situation: Situation) -> bool:
@@ -33,17 +27,13 @@ def alone(situation: Situation) -> bool:
 
 @pytest.mark.timeout(400)
 async def test_what_a_shell_says_is_what_it_runs(tmp_path: Path) -> None:
-    stage, turns = Stage(tmp_path), asyncio.Semaphore(AT_ONCE)
-
-    async def one(situation: Situation, name: str) -> Played:
-        async with turns:
-            return await stage.play(
-                situation, name, gate=ShellGate.HOOK, rules=ASKING, agrees=lambda told: "$v" not in told
-            )
-
-    ways = [one(situation, name) for situation in SITUATIONS for name in situation.shells if name in EDITORS]
-    played = await asyncio.gather(*ways)
-    await stage.reader.close()
+    played = await play_all(
+        Stage(tmp_path),
+        at_shells(SITUATIONS, EDITORS),
+        gate=ShellGate.HOOK,
+        rules=ASKING,
+        agrees=lambda told: "$v" not in told,
+    )
     assert len(played) >= 120
     assert [one.name for one in played if one.made != one.situation.made] == []
     said = [(one.name, line) for one in played if alone(one.situation) for line in one.situation.lines]
@@ -60,35 +50,15 @@ async def test_what_a_shell_says_is_what_it_runs(tmp_path: Path) -> None:
 
 @pytest.mark.timeout(400)
 async def test_no_evasion_works(tmp_path: Path) -> None:
-    stage, turns = Stage(tmp_path), asyncio.Semaphore(AT_ONCE)
-
-    async def one(situation: Situation, name: str) -> Played:
-        async with turns:
-            return await stage.play(
-                situation, name, gate=ShellGate.HOOK, rules=GUARDED, agrees=lambda told: told in NESTED
-            )
-
-    ways = [one(way, name) for way in (*EVASIONS, *HOOK_EVASIONS) for name in way.shells if name in EDITORS]
-    played = await asyncio.gather(*ways)
-    await stage.reader.close()
+    played = await play_all(
+        Stage(tmp_path),
+        at_shells([*EVASIONS, *HOOK_EVASIONS], EDITORS),
+        gate=ShellGate.HOOK,
+        rules=GUARDED,
+        agrees=lambda told: told in NESTED,
+    )
     await (await asyncio.create_subprocess_exec("tmux", "-L", "gate-test", "kill-server")).wait()
     assert [one.name for one in played if "mark" in one.made] == []
-
-
-@asynccontextmanager
-async def at_prompt(folder: Path, name: str) -> AsyncIterator[Shell]:
-    """Start a hooked shell where `mkdir` wants an approval and `touch` is denied."""
-    async with shell(folder, SHELLS[name], gate=ShellGate.HOOK, rules=HELD) as opened:
-        await opened.expect("$ ")
-        await opened.settled()
-        yield opened
-
-
-def screen(opened: Shell) -> list[str]:
-    """Return the rows that a user sees below the first prompt."""
-    shown = TerminalScreen(80, 24)
-    shown.feed(opened.client.seen)
-    return [row for row in shown.lines() if row]
 
 
 def state(opened: Shell) -> str:
@@ -99,7 +69,7 @@ def state(opened: Shell) -> str:
 
 @pytest.mark.parametrize("name", EDITORS)
 async def test_a_denied_line_is_given_up_and_the_prompt_is_back(tmp_path: Path, name: str) -> None:
-    async with at_prompt(tmp_path, name) as opened:
+    async with at_prompt(tmp_path, name, ShellGate.HOOK) as opened:
         opened.type("touch mark; echo after > f\r")
         await opened.settled()
         seen = screen(opened)
@@ -113,7 +83,7 @@ async def test_a_denied_line_is_given_up_and_the_prompt_is_back(tmp_path: Path, 
 
 @pytest.mark.parametrize("name", EDITORS)
 async def test_a_held_line_runs_once_it_is_approved_and_output_goes_on_meanwhile(tmp_path: Path, name: str) -> None:
-    async with at_prompt(tmp_path, name) as opened:
+    async with at_prompt(tmp_path, name, ShellGate.HOOK) as opened:
         opened.type("(sleep 0.1; echo background) &\r")
         opened.type("mkdir mark\r")
         await opened.expect("waiting for approval")
@@ -129,7 +99,7 @@ async def test_a_held_line_runs_once_it_is_approved_and_output_goes_on_meanwhile
 
 @pytest.mark.parametrize("name", EDITORS)
 async def test_ctrl_c_withdraws_and_the_line_does_not_run(tmp_path: Path, name: str) -> None:
-    async with at_prompt(tmp_path, name) as opened:
+    async with at_prompt(tmp_path, name, ShellGate.HOOK) as opened:
         opened.type("mkdir mark\r")
         await opened.expect("waiting for approval")
         opened.type("\x03")
@@ -140,7 +110,7 @@ async def test_ctrl_c_withdraws_and_the_line_does_not_run(tmp_path: Path, name: 
 
 
 async def test_lines_of_programs_are_read_as_strictly_as_without_a_hook(tmp_path: Path) -> None:
-    async with at_prompt(tmp_path, "bash") as opened:
+    async with at_prompt(tmp_path, "bash", ShellGate.HOOK) as opened:
         opened.type("cat\r")
         await opened.settled()
         opened.type("touch mark\r")
@@ -155,7 +125,7 @@ async def test_lines_of_programs_are_read_as_strictly_as_without_a_hook(tmp_path
 
 @pytest.mark.parametrize("name", EDITORS)
 async def test_a_large_paste_and_a_long_line_are_answered(tmp_path: Path, name: str) -> None:
-    async with at_prompt(tmp_path, name) as opened:
+    async with at_prompt(tmp_path, name, ShellGate.HOOK) as opened:
         opened.type("\x1b[200~" + "echo " + "x" * 100_000 + "\x1b[201~")
         await opened.settled()
         opened.type("\r")
@@ -167,7 +137,7 @@ async def test_a_large_paste_and_a_long_line_are_answered(tmp_path: Path, name: 
 
 
 async def test_users_settings_are_kept(tmp_path: Path) -> None:
-    async with at_prompt(tmp_path, "bash") as opened:
+    async with at_prompt(tmp_path, "bash", ShellGate.HOOK) as opened:
         opened.answer(lambda told: told.startswith("PROMPT_COMMAND="))
         for line in (
             "PROMPT_COMMAND='prompts=$((prompts + 1))'",
@@ -198,7 +168,7 @@ async def test_users_settings_are_kept(tmp_path: Path) -> None:
     ],
 )
 async def test_own_start_up_files_neither_break_the_hook_nor_blind_it(tmp_path: Path, name: str, profile: str) -> None:
-    async with shell(tmp_path, SHELLS[name], gate=ShellGate.HOOK, rules=HELD, profile=profile) as opened:
+    async with shell(tmp_path, SHELLS[name], gate=ShellGate.HOOK, profile=profile) as opened:
         opened.answer(lambda _: False)
         await opened.expect("$ ")
         await opened.settled()
@@ -240,7 +210,7 @@ async def fish(folder: Path, agrees: Callable[[str], bool]) -> AsyncIterator[She
     """Start a hooked fish, with somebody who answers."""
     # Without this, a fish reads all manuals at its first start
     (folder / "home/.local/share/fish/generated_completions").mkdir(parents=True)
-    async with shell(folder, ("fish", "-i"), gate=ShellGate.HOOK, rules=HELD) as opened:
+    async with shell(folder, ("fish", "-i"), gate=ShellGate.HOOK) as opened:
         await opened.expect("\x1b[?2004h")
         await opened.settled()
         opened.answer(agrees)
