@@ -8,9 +8,12 @@ protocol changes: the same packets go out in the same order.
   packets leave together at the end of the event loop's turn.
 - The keepalive timer is not set anew for each packet that comes in; when it fires, it looks whether any did.
 - Nothing is put into words for a log that nobody keeps.
+- A peer that hangs up is heard to its last word. asyncssh works some packets off in tasks, and forgets them, and what
+  came behind them, where the end comes before the task had its turn.
 """
 
 import asyncio
+from inspect import ismethod
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -55,6 +58,7 @@ class FrugalPackets(BulkPackets, ThriftyConnection):
     _gathered_size = 0
     _heard = False
     _full = False  # the transport has enough
+    _hung_up = False  # the peer, while a packet of its own was worked off
 
     def __init__(self, *args: Any, **options: Any) -> None:
         self._gathered: list[bytes] = []
@@ -83,6 +87,25 @@ class FrugalPackets(BulkPackets, ThriftyConnection):
 
     def _behind(self) -> None:
         """The connection did not work off all that came, or did not get rid of its answers."""
+
+    def eof_received(self) -> bool:  # type: ignore[override]  # asyncio takes an answer
+        """End, as the peer did; keep the transport until what it said before is worked off."""
+        self.connection_lost(None)
+        return self._hung_up
+
+    def connection_lost(self, exc: Exception | None = None) -> None:
+        """End; where the peer hung up while a packet of its own is worked off, after that and what follows it."""
+        if exc is None and not ismethod(self._recv_handler):  # what asyncssh has there while a task works on a packet
+            self._hung_up = True
+        else:
+            super().connection_lost(exc)
+
+    def _finish_recv_packet(
+        self, pkttype: int, seq: int, _task: "asyncio.Task[None] | None" = None, is_async: bool = False
+    ) -> None:
+        super()._finish_recv_packet(pkttype, seq, _task, is_async)
+        if self._hung_up:
+            self.connection_lost(None)
 
     def send_packet(self, pkttype: int, *args: bytes, **options: Any) -> None:
         """Send a packet, but not the IGNORE that asyncssh puts before each one; CBC ciphers need it."""

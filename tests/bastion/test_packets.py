@@ -4,7 +4,9 @@ import asyncio
 from typing import Any
 
 import asyncssh
+import pytest
 from asyncssh.constants import MSG_CHANNEL_DATA, MSG_IGNORE, MSG_KEXINIT
+from asyncssh.packet import String
 
 from bastion.packets import FrugalPackets
 
@@ -132,3 +134,33 @@ async def test_a_silent_peer_is_noticed_and_a_talking_one_is_kept() -> None:
     raw._keepalive_timer_callback()
     raw._cancel_keepalive_timer()
     assert len(lost) == 1
+
+
+class Parting(asyncio.Protocol):
+    """A server that names algorithms nobody else knows, and says no more."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        names = String(b"rot13") * 8 + String(b"") * 2
+        offer = bytes([MSG_KEXINIT]) + bytes(16) + names + bytes(5)
+        padding = 16 - (5 + len(offer)) % 8
+        packet = bytes([padding]) + offer + bytes(padding)
+        transport.write(b"SSH-2.0-parting\r\n" + len(packet).to_bytes(4, "big") + packet)
+        transport.write_eof()
+
+
+class Client(FrugalPackets, asyncssh.SSHClientConnection):
+    """The client side under test."""
+
+
+async def test_the_last_word_of_who_hangs_up_is_heard() -> None:
+    loop = asyncio.get_running_loop()
+    options = await asyncssh.SSHClientConnectionOptions.construct(config=None, username="u")
+    options.waiter = loop.create_future()
+    listener = await loop.create_server(Parting, "127.0.0.1", 0)
+    try:
+        await loop.create_connection(lambda: Client(loop, options, wait="auth"), *listener.sockets[0].getsockname())
+        with pytest.raises(asyncssh.KeyExchangeFailed):
+            await options.waiter
+    finally:
+        listener.close()
