@@ -32,7 +32,8 @@ _VALUED = _MAYBE + rb",?\s{0,40}" + _MAYBE + rb"value" + _MAYBE + rb"[:=][ ]{0,3
 _TOLD = rb"(?: is| was)(?: now)?:? " + _MAYBE
 _ELEMENT = rb"(?: [^<>\r\n]{0,40})?>"
 _CELL = rb"[ ]{0,40}\|[ ]{1,2}"
-_SCHEME = rb"(?:(?:authorization[\"']?[:=] ?[\"']?(?:basic|bearer|token|negotiate|digest|apikey)|bearer) )"
+_HEADER = rb"authorization[\"']?[:=] ?[\"']?(?:basic|bearer|token|negotiate|digest|apikey) "
+_BEARER = rb"bearer "
 _HOOK = (
     rb"(?:hooks\.slack\.com/(?:services|workflows|triggers)|discord(?:app)?\.com/api/(?:v[0-9]{1,2}/)?webhooks"
     rb"|webhook\.office\.com/webhookb2|outlook\.office(?:365)?\.com/webhook|hooks\.zapier\.com/hooks/catch"
@@ -120,7 +121,8 @@ _FAR_MARKS = {
 """Something of which stands before what may be a key of these, in small letters: nothing else is looked at closely."""
 
 _SPOKEN = (
-    _form(_SCHEME, least=16),
+    _form(_HEADER),
+    _form(_BEARER, least=16),
     _form(rb"machine\s{1,8}\S{1,40}\s{1,8}" + _LOGIN + rb"|" + _DIRECTIVE, sure=True),
     _form(_LOGIN),
     _form(_ATTACHED + rb"|" + _APART, sure=True, any_case=False),
@@ -187,7 +189,17 @@ def _first(forms: Iterable[_Form], before: bytes, low: int = 0) -> Key | None:
 _KNOWN = (
     PASSWORD + _ASSIGNED,
     rb"-" + _OPTION,
-    _IDENTIFIED.replace(rb"(?<![.\w])", b"") + rb"|" + _SCHEME + rb"|" + _HOOK + rb"|" + _SIGNED + rb"|" + _DIRECTIVE,
+    _IDENTIFIED.replace(rb"(?<![.\w])", b"")
+    + rb"|"
+    + _HEADER
+    + rb"|"
+    + _BEARER
+    + rb"|"
+    + _HOOK
+    + rb"|"
+    + _SIGNED
+    + rb"|"
+    + _DIRECTIVE,
     PASSWORD + rb"(?:" + _LISTED + rb"|" + _TOLD + rb"|" + _MAYBE + _ELEMENT + rb"|" + _CELL + rb")",
     PASSWORD + _VALUED,
     rb"set-cookie2?[\"']?: ?[\"']?[\w.\-]+=|password[ \t]{1,4}",

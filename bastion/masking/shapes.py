@@ -50,7 +50,7 @@ _WORD_RIGHT = rb"(?![a-z])"
 _WORD_REACH = 72
 _SPOKEN = bytes(set(range(256)) - set(b"0123456789\n,;{}[]*"))
 _LONGEST = 160  # bytes of a number with separators of three bytes
-_LEAD = 3  # capital letters that may stand before the first digit of a number found by its word
+_LEAD = 3  # capital letters, or a bracket, that may stand before the first digit of a number found by its word
 _LONGER_FILLER = _FILLER.replace(b"30", b"%d" % (30 + _LEAD))
 
 
@@ -118,14 +118,13 @@ def behind(words: str, shapes: bytes, check: Check) -> Probe:
     context = re.compile(_WORD_LEFT + rb"(?i:" + spoken + rb")" + _WORD_RIGHT + _FILLER + rb"\Z")
 
     def locate(text: bytes, hit: int) -> Span | None:
-        for start in range(hit - 1, max(-1, hit - 2 - _LEAD), -1):
+        for start in range(max(0, hit - 1 - _LEAD), hit):
             found = number.match(text, start)
-            if found is not None:
-                if not check(compact(found[0])):
-                    return None
+            if found is not None and check(compact(found[0])):
                 low = max(0, start - _WORD_REACH)
                 low += len(text[low:start].rstrip(_SPOKEN))
-                return found.span() if context.search(text, low, start) is not None else None
+                if context.search(text, low, start) is not None:
+                    return found.span()
         return None
 
     return Probe(Trigger(rb"(?i)(?:" + spoken + rb")" + _LONGER_FILLER + rb"[0-9]"), locate)
