@@ -62,7 +62,7 @@ class _AddressOpening:
 
 
 _TRIGGER = Trigger(
-    rb"[A-Za-z0-9._%%+\-'\x80-\xdf]@[A-Za-z0-9\xc3-\xdf][A-Za-z0-9\-\x80-\xbf\xc3-\xdf]{0,%d}\.[A-Za-z0-9\-\xc3-\xdf]"
+    rb"[A-Za-z0-9._%%+\-'\x80-\xdf]@[A-Za-z0-9\xc3-\xdf][A-Za-z0-9\-\x80-\xbf\xc3-\xdf]{0,%d}\.[A-Za-z0-9\-\x80-\xbf\xc3-\xdf]"
     % (_LABEL_LIMIT - 1)
 )
 
