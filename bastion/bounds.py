@@ -1,10 +1,10 @@
 """What a peer can make an ssh connection hold in memory, bounded: a mixin for both legs, and one for their channels.
 
-asyncssh counts what waits for a channel's window (RFC 4254 section 5.2), and nothing else. Here a connection whose
-transport is full, or which is exchanging keys, holds its channels' data back, so that each channel slows its other
-side; a peer that sends faster than it is served, or than it takes the answers, is not read for a while; and a peer
-that opens, asks or leaves unanswered without end is refused. Leans on internals of asyncssh;
-`tests/hostile/test_bounds.py` notices when a new one changes them.
+asyncssh counts what waits for a channel's window (RFC 4254 section 5.2), and nothing else, and opens the window of who
+reads slowly for more than was read. Here a connection whose transport is full, or which is exchanging keys, holds its
+channels' data back, so that each channel slows its other side; a peer that sends faster than it is served, or than it
+takes the answers, is not read for a while; and a peer that opens, asks or leaves unanswered without end is refused.
+Leans on internals of asyncssh; `tests/hostile/test_bounds.py` notices when a new one changes them.
 """
 
 import asyncio
@@ -14,8 +14,13 @@ from typing import TYPE_CHECKING, Any, cast
 
 import asyncssh
 from asyncssh.channel import SSHAgentChannel, SSHChannel, SSHX11Channel
-from asyncssh.constants import MSG_CHANNEL_DATA, MSG_CHANNEL_EXTENDED_DATA, MSG_GLOBAL_REQUEST
-from asyncssh.packet import SSHPacket
+from asyncssh.constants import (
+    MSG_CHANNEL_DATA,
+    MSG_CHANNEL_EXTENDED_DATA,
+    MSG_CHANNEL_WINDOW_ADJUST,
+    MSG_GLOBAL_REQUEST,
+)
+from asyncssh.packet import SSHPacket, UInt32
 
 from bastion.bulk import MOST_DATA, BulkChannel
 from bastion.thrift import ThriftyChannel
@@ -39,7 +44,9 @@ PIECE = 4 * 1024  # bytes; smaller pieces of what waits are put together, since 
 
 
 class BoundedChannel(BulkChannel, ThriftyChannel):
-    """Mixed in before any of asyncssh's channels, whose connection is a `BoundedConnection`."""
+    """Mixed in before any of asyncssh's channels, whose connection is a `BoundedConnection`. Its data are bytes."""
+
+    _unread = 0  # bytes that came and wait for the session to read
 
     def process_open(self, send_chan: int, send_window: int, send_pktsize: int, session: Any) -> None:
         """Take a channel that the peer opens. Raises ProtocolError where its packets may hold too little."""
@@ -75,12 +82,25 @@ class BoundedChannel(BulkChannel, ThriftyChannel):
             self._pause_resume_writing()
 
     def _keep_data(self, data: bytes, datatype: int | None) -> None:
-        unread = len(self._recv_buf)
-        super()._keep_data(data, datatype)
         waiting = self._recv_buf
-        if 0 < unread < len(waiting) and waiting[-2][1] == datatype and len(waiting[-2][0]) + len(data) <= PIECE:
-            waiting.pop()
-            waiting[-1] = (waiting[-1][0] + data, datatype)
+        pieces = len(waiting)
+        super()._keep_data(data, datatype)
+        if len(waiting) > pieces:
+            self._unread += len(data)
+            if pieces and waiting[-2][1] == datatype and len(waiting[-2][0]) + len(data) <= PIECE:
+                waiting.pop()
+                waiting[-1] = (waiting[-1][0] + data, datatype)
+
+    def _deliver_data(self, data: bytes, datatype: int | None) -> None:
+        """Hand data to the session; the peer may send as much again as was read, where asyncssh would allow it all."""
+        self._unread -= min(self._unread, len(data))
+        left = self._recv_window + self._unread
+        if left < self._init_recv_window / 2:
+            adjust = self._init_recv_window - left
+            self.send_packet(MSG_CHANNEL_WINDOW_ADJUST, UInt32(adjust))
+            self._recv_window += adjust
+        if self._session is not None:
+            self._session.data_received(data, datatype)
 
 
 def _check_packet_size(size: int) -> None:

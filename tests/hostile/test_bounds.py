@@ -205,6 +205,23 @@ async def test_bytes_one_by_one_for_a_full_window_are_put_together() -> None:
         await until(lambda: reader.size == 20_000)
 
 
+async def test_a_session_that_reads_slowly_holds_no_more_than_its_window() -> None:
+    """And all comes in the end: each piece that is read makes room for as much, not for a window."""
+    async with raw_door() as door, door.client() as client:
+        channel, _ = await start(client, "stop")  # stops reading at each piece
+        channel.write(bytes(8 << 20))
+        session = door.sessions[-1]
+        window = session.channel._init_recv_window
+        most = 0
+        while session.received < 8 << 20:
+            before = session.received
+            await until(lambda: session.channel._recv_buf or session.received == 8 << 20)
+            most = max(most, await standstill(lambda: sum(len(data) for data, _ in session.channel._recv_buf), 0.01))
+            session.channel.resume_reading()
+            await until(lambda before=before: session.received > before)  # type: ignore[misc]
+        assert window / 2 < most <= window
+
+
 async def test_boundary_cve_2024_1052_channels_are_bounded_and_the_connection_goes_on() -> None:
     async with raw_door() as door, door.client() as client:
         opened = [await bare(client) for _ in range(20)]
