@@ -58,6 +58,12 @@ _LONGEST = 4  # words of a field's name
 WEAK = "weak"
 """What `kind_of` says of a bare `name`."""
 
+PERSONAL = frozenset(("name", "birth-date", "email", "phone", "national-id", "iban", "card"))
+"""Kinds of fields that tell of a bare `name` beside them whose it is."""
+
+_PERSONAL_NAMES = tuple(name.encode() for kind in PERSONAL for name in _FIELDS[kind].split())
+_PERSONAL_ENDS = frozenset(name[-2:] for name in _PERSONAL_NAMES)
+
 _CAMEL = re.compile(rb"(?<=[a-z0-9])(?=[A-Z])")
 _APART = re.compile(rb"[^0-9A-Za-z\x80-\xff]+")
 _VALID = re.compile(rb"[\"'`\[]?[A-Za-z_\x80-\xff#][\w .\-/#()\x80-\xff]{0,60}[\"'`\]]?")
@@ -71,8 +77,7 @@ def kind_of(field: bytes) -> str:
 
     What stands before counts little: `customer_email`, `c.email` and `BillingEmail1` are all `email`.
     """
-    words = _APART.sub(b"_", _CAMEL.sub(b"_", field.rpartition(b".")[2])).lower().strip(b"_")
-    words = words.rstrip(b"_0123456789")
+    words = _words(field)
     if words in WEAK_NAMES:
         return WEAK
     pieces = words.split(b"_")
@@ -81,6 +86,17 @@ def kind_of(field: bytes) -> str:
         if kind is not None:
             return kind
     return ""
+
+
+def may_be_personal(field: bytes) -> bool:
+    """Return whether the end of such a name may be that of a personal field: all that are, and some more."""
+    words = _words(field)
+    return words[-2:] in _PERSONAL_ENDS and words.endswith(_PERSONAL_NAMES)
+
+
+def _words(field: bytes) -> bytes:
+    words = _APART.sub(b"_", _CAMEL.sub(b"_", field.rpartition(b".")[2])).lower().strip(b"_")
+    return words.rstrip(b"_0123456789")
 
 
 def header(cells: list[bytes]) -> list[str] | None:

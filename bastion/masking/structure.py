@@ -2,7 +2,7 @@
 
 Heads are found with the engine, together with the values (see `finder`); what a head opens is read by a reader of
 `tables`. Text that a reader hasn't read whole is held back. Like everything else here it sees shown text alone and
-gives the same however that comes in. A header further back than `tables.LIMIT` bytes, or in another stream, is
+gives the same however that comes in. A header further back than `LIMIT` bytes, or in another stream, is
 forgotten; so columns of a table whose header was not printed are known by their values alone.
 """
 
@@ -13,7 +13,8 @@ from collections.abc import Sequence
 from bastion.masking import manifests
 from bastion.masking.engine import Trigger
 from bastion.masking.fields import COLUMNS, KEYS, WEAK, WEAK_KEYS, WEAK_NAMES, kind_of
-from bastion.masking.tables import LIMIT, Cell, Heading, Reader, Rest, Rows, Tuples, Value
+from bastion.masking.nearby import AHEAD, LIMIT, Nearby
+from bastion.masking.tables import Cell, Heading, Reader, Rest, Rows, Tuples, Value, may_be_person
 from bastion.masking.visible import BARRIER, last_character
 
 _SIGN = rb"[\\\"'`]{0,2}[ \t]{0,40}[:=|>]"
@@ -32,16 +33,9 @@ Head = tuple[int, int]
 """Where a trigger ends, and which."""
 
 _REACH = 96
-_NEAR = 96
 _SPELLED = (string.ascii_letters + string.digits + "_- ").encode() + bytes(range(0x80, 0x100))
 _INSERT = re.compile(rb"(?i)insert\s[^()]{1,200}\(([^()]{1,3000})\)\s{0,8}values\Z")
 _COPY = re.compile(rb"(?i)copy\s[^()]{1,200}\(([^()]{1,3000})\) from stdin\Z")
-_RECORD = re.compile(rb"-\[ RECORD [0-9]+ \]|\*{3} [0-9]+\. row \*{3}")
-_RECORD_MARKS = (b"-[ RECORD ", b". row ***")
-_RECORD_LINE = re.compile(rb"\s*[^\s|:]*\s*[|:]")
-_FIELD = re.compile(rb"(?<![\[A-Z])[A-Za-z\x80-\xff][\w\x80-\xff \-]{1,30}(?=[\"']?[ \t]*[:=|])")
-_APART = re.compile(rb"[{}]|\n[ \t]*(?:\r?\n|- )")
-_PERSONAL = frozenset(("name", "birth-date", "email", "phone", "national-id", "iban", "card"))
 
 
 class Structure:
@@ -73,6 +67,7 @@ class Structure:
         cells: list[Cell] = []
         position = decided
         waiting = sorted(head for head in heads if decided <= head[0] <= end)
+        around = _Around(self._history, text, decided, waiting, len(text) if final else end - AHEAD)
         index = 0
         while True:
             if self._reader is not None:
@@ -86,7 +81,7 @@ class Structure:
                 return cells, self._note(text, decided, live)
             place, which = waiting[index]
             index += 1
-            self._reader = self._open(text, decided, place, which)
+            self._reader = self._open(around, place + around.shift, which)
             if self._reader is not None:
                 position = place
 
@@ -115,15 +110,17 @@ class Structure:
             self._offset += live - decided
         return live
 
-    def _open(self, text: bytes, decided: int, place: int, which: int) -> Reader | None:
+    def _open(self, around: "_Around", place: int, which: int) -> Reader | None:
         """Return what reads on behind a head, if it is one."""
         if which == COLUMN:
-            return self._heading(text, decided, place)
-        if which in {KEY, WEAK_KEY}:
-            return self._value(text, decided, place, which)
+            return self._heading(around.text, place)
+        if which == KEY:
+            return _value(around.text, place)
+        if which == WEAK_KEY:
+            return _weak_value(around, place)
         if which == DATA:
             return manifests.Entries()
-        before = self._before(text, decided, place, LIMIT)
+        before = around.text[max(0, place - LIMIT) : place]
         word, pattern = (b"insert", _INSERT) if which == INSERT else (b"copy", _COPY)
         begin = before.lower().rfind(word)
         found = pattern.match(before, begin) if begin >= 0 else None
@@ -132,68 +129,71 @@ class Structure:
             return None
         return Tuples(kinds) if which == INSERT else Heading(b"", Rows(kinds, b"\t"))
 
-    def _before(self, text: bytes, decided: int, place: int, reach: int) -> bytes:
-        """Return what was shown before a place."""
-        if place - decided >= reach:
-            return text[place - reach : place]
-        return self._history[-(reach - place + decided) :] + text[decided:place]
-
-    def _heading(self, text: bytes, decided: int, place: int) -> Heading | None:
-        begin = text.rfind(b"\n", decided, max(decided, place - 1)) + 1
-        lead = text[begin:place] if begin else self._before(text, decided, place, LIMIT)
-        if not begin:
-            lead = lead[lead.rfind(b"\n", 0, -1) + 1 :]
-        lead = lead[max(lead.rfind(b"\r", 0, -1), lead.rfind(BARRIER, 0, -1)) + 1 :]  # as pagers begin a line
-        absolute = self._offset + place - decided
-        if self._refused >= absolute - len(lead) or len(lead) >= LIMIT:
+    def _heading(self, text: bytes, place: int) -> Heading | None:
+        low = max(0, place - LIMIT)
+        begin = max(
+            low,
+            text.rfind(b"\n", low, place - 1) + 1,
+            text.rfind(b"\r", low, place - 1) + 1,
+            text.rfind(BARRIER, low, place - 1) + 1,
+        )  # as pagers begin a line
+        absolute = self._offset + place - len(self._history)
+        if self._refused >= absolute - (place - begin) or place - begin >= LIMIT:
             return None
         self._refused = absolute
-        return Heading(lead)
+        return Heading(text[begin:place])
 
-    def _value(self, text: bytes, decided: int, place: int, which: int) -> Value | None:
-        """Return what reads the value behind a key."""
-        before = self._before(text, decided, place, _REACH)
-        named = before[:-1].rstrip(b" \t").rstrip(b"\\\"'`")
-        lead = named.rstrip(_SPELLED)
-        key = named[len(lead) :].strip(b" ")
-        sign = before[-1:]
-        if sign == b">" and not lead.endswith(b"<"):
-            return None  # no element of XML
-        kind = kind_of(key)
-        if which == KEY:
-            spaced = sign != b"=" or before[-2:-1] in (b" ", b"\t")
-            return Value(kind, spaced) if kind in {"name", "birth-date", "national-id"} else None
-        if key.startswith(b"- "):
-            key = key[2:].lstrip()
-        if kind != WEAK or key.lower() not in WEAK_NAMES or lead.endswith((b".", b"[")):
-            return None  # Model name: ..., --name=..., metadata.name: ...
-        begins = not lead or lead.endswith(b"\n")
-        told = (begins and self._is_record(text, decided, place)) or self._is_told(text, decided, place)
-        if sign == b"|" and not told:
-            return None
-        return Value("name", spaced=True, weak=True, told=told)
 
-    def _is_told(self, text: bytes, decided: int, place: int) -> bool:
-        """Whether another personal field stands shortly before, in the same object."""
-        near = _APART.split(self._before(text, decided, place, _NEAR + 1))[-1]
-        fields = _FIELD.findall(near, 1 if len(near) > _NEAR else 0)  # one byte before tells [EMAIL:...] from a field
-        return any(kind_of(key) in _PERSONAL for key in set(fields))
+class _Around:
+    """What is settled with what was shown before, as far as heads look around themselves."""
 
-    def _is_record(self, text: bytes, decided: int, place: int) -> bool:
-        """Whether a record of psql's or mysql's vertical layout began and no line without a field came since."""
-        low = max(decided, place - LIMIT)
-        seam = self._history[-16:] + text[decided : min(place, decided + 16)]
-        if not any(mark in self._history or mark in seam or text.find(mark, low, place) >= 0 for mark in _RECORD_MARKS):
-            return False
-        lines = self._before(text, decided, place, LIMIT).split(b"\n")
-        if _RECORD_LINE.fullmatch(lines[-1]) is None:
-            return False
-        for line in reversed(lines[:-1]):
-            if _RECORD.search(line) is not None:
-                return True
-            if b"|" not in line and b":" not in line:
-                return False
-        return False
+    def __init__(self, history: bytes, text: bytes, decided: int, heads: Sequence[Head], sure: int) -> None:
+        """Take the heads that are waiting, and up to where what is looked at behind them can't change any more."""
+        self.text = history + text[decided:] if heads else b""
+        self.shift = len(history) - decided
+        self.sure = sure + self.shift
+        keys = [place + self.shift for place, which in heads if which == WEAK_KEY]
+        self.nearby = Nearby(self.text, keys)
+
+
+def _key(text: bytes, place: int) -> tuple[bytes, bytes]:
+    """Return the name of the key whose sign ends at a place, and what stands before it."""
+    before = text[max(0, place - _REACH) : place]
+    named = before[:-1].rstrip(b" \t").rstrip(b"\\\"'`")
+    lead = named.rstrip(_SPELLED)
+    return named[len(lead) :].strip(b" "), lead
+
+
+def _value(text: bytes, place: int) -> Value | None:
+    """Return what reads the value behind a key that says for sure what it is."""
+    key, lead = _key(text, place)
+    sign = text[place - 1 : place]
+    if sign == b">" and not lead.endswith(b"<"):
+        return None  # no element of XML
+    kind = kind_of(key)
+    spaced = sign != b"=" or text[place - 2 : place - 1] in (b" ", b"\t")
+    return Value(kind, spaced) if kind in {"name", "birth-date", "national-id"} else None
+
+
+def _weak_value(around: _Around, place: int) -> Value | None:
+    """Return what reads the value behind a bare name, if it may be somebody's."""
+    text, nearby = around.text, around.nearby
+    told = nearby.told(place)
+    recorded = not told and nearby.recorded(place)
+    if not (told or recorded or place > around.sure or nearby.followed(place) or may_be_person(text, place)):
+        return None
+    key, lead = _key(text, place)
+    sign = text[place - 1 : place]
+    if sign == b">" and not lead.endswith(b"<"):
+        return None  # no element of XML
+    if key.startswith(b"- "):
+        key = key[2:].lstrip()
+    if kind_of(key) != WEAK or key.lower() not in WEAK_NAMES or lead.endswith((b".", b"[")):
+        return None  # Model name: ..., --name=..., metadata.name: ...
+    told = told or (recorded and (not lead or lead.endswith(b"\n")))
+    if sign == b"|" and not told:
+        return None
+    return Value("name", spaced=True, weak=True, told=told)
 
 
 def _kinds(columns: bytes) -> tuple[str, ...] | None:

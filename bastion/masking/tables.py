@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple, Protocol
 
-from bastion.masking.fields import WEAK, header, kind_of
+from bastion.masking.fields import PERSONAL, header, kind_of
+from bastion.masking.nearby import FIELD, LIMIT, OBJECT_END
 
-LIMIT = 4096
 _LONGEST_VALUE = 128
 _LOOK_AHEAD = 120
 
@@ -205,7 +205,6 @@ class Tuples:
 
 
 _GAP = re.compile(rb"[:=>|]{0,2}[ \t]{0,30}(?P<quote>\\?[\"']|)")
-_OBJECT_END = re.compile(rb"[{}]|\n[ \t]*(?:\r?\n|- )")
 _ADDRESS = re.compile(rb"[0-9A-Fa-f.:/%\-]{3,}")
 _BARE = re.compile(rb"(?:[^ ,;|\t\r\n<>&{}()\[\]\"\x00\x1b]| (?! |[A-Za-z_\-.]{1,40}[:=]|-|\||\r|\n|\Z))+")
 _WORD = re.compile(rb"[^\s,;|<>&{}()\[\]\"\x00\x1b]+")
@@ -214,7 +213,12 @@ _DIGIT = re.compile(rb"[0-9]")
 _LETTER = re.compile(rb"[A-Za-z\x80-\xff]")
 _PART = rb"(?:[A-Z]|\xc3[\x80-\x9e]|[\xc4\xc5\xd0][\x80-\xbf])(?:[a-z'\x80-\xd4][A-Za-z'\x80-\xd4\-]*|\.)"
 _PERSON = re.compile(_PART + rb"(?: (?:" + _PART + rb"|van|von|de|der|den|di|da|del|la|bin|al)){1,4}")
-_SIBLING = re.compile(rb"(?<![\[A-Z])[A-Za-z\x80-\xff][\w\x80-\xff \-]{1,30}(?=[\"']?[ \t]*[:=|])")
+_PERSON_BEGUN = re.compile(rb"[:=>|]{0,2}[ \t]{0,30}\\?[\"']?" + _PART + b" ")
+
+
+def may_be_person(text: bytes, start: int) -> bool:
+    """Return whether what stands behind a key may be the name of a person by itself."""
+    return _PERSON_BEGUN.match(text, start) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,7 +267,7 @@ class Value:
             return False
         if not self.weak or self.told:
             return high + 1 < end or text[high] < 0x20
-        return _OBJECT_END.search(text, high, end) is not None
+        return OBJECT_END.search(text, high, end) is not None
 
     def _believed(self, text: bytes, value: bytes, high: int) -> bool:
         if is_empty(value) or _REFUSED.match(value) or kind_of(value) or text[high : high + 1] in (b"(", b"["):
@@ -275,8 +279,8 @@ class Value:
         if not self.weak or self.told or _PERSON.fullmatch(value):
             return True
         after = text[high : high + _LOOK_AHEAD]
-        after = _OBJECT_END.split(after, maxsplit=1)[0]
-        return any(kind_of(key) not in {"", WEAK, "ip", "mac", "secret"} for key in set(_SIBLING.findall(after)))
+        after = OBJECT_END.split(after, maxsplit=1)[0]
+        return any(kind_of(key) in PERSONAL for key in set(FIELD.findall(after)))
 
 
 @dataclass(frozen=True, slots=True)
