@@ -9,29 +9,36 @@ Not seen: anything else that turns text into other text (`tr`, `xxd -p | rev`, c
 than 40 characters, and the parts of a value that came before the rest of it was seen.
 """
 
-import base64
 import re
 from dataclasses import dataclass
+from functools import cache
 
 import re2
 
 from bastion.masking.echo import Echo
+from bastion.masking.engine import ENGINES, Engine, Trigger
 from bastion.masking.finder import Finder
 from bastion.masking.inside import MAGIC, InsideError, Unpacked, Values, can_unpack, magic_of
+from bastion.masking.runs import (
+    RUN,
+    SIGNS,
+    WORD,
+    decoded,
+    find_runs,
+    from_base64,
+    from_hex,
+    is_hex,
+    is_noise,
+    may_go_on,
+    run_end,
+)
 
-_RUN = 40  # characters of an encoding that are looked at
 _HOLD = {False: 16, True: 48}  # from how many on the end of a text is held back; on a terminal typed words are shorter
-_LINE = 16  # characters that make a further line of a run
 _LONGEST = 16384  # of a run that is held back at once
-_WORD = rb"[A-Za-z0-9+/_\-]"
-_SIGNS = bytes(set(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_="))
-_HEX = re.compile(rb"[0-9A-Fa-f]+")
-_SHORT = 256  # decoded bytes of a run that is looked into only if it may be text
-_SHOWN = bytes(range(0x20, 0x7F)) + b"\r\n\t\x00"
-_STANDARD = bytes.maketrans(b"-_", b"+/")
 _TAIL = 64  # of what went out, to tell where a line begins
-_MAGIC = rb"(?:\A|\n)(?:" + b"|".join(b"".join(b"\\x%02x" % byte for byte in magic) for magic, _ in MAGIC) + rb")"
+_MAGICS = rb"(?:" + b"|".join(b"".join(b"\\x%02x" % byte for byte in magic) for magic, _ in MAGIC) + rb")"
 _HEADS = frozenset(magic[:length] for magic, _ in MAGIC for length in range(1, len(magic)))
+_ADDRESS = rb"(?:moc|gro|ten|ude|vog|ofni|zib|tni|oi|ue|ed|rf|ku|lp|ti|se|ln|hc|ta|su)\.[a-z0-9.\-]+@"
 
 
 def _compiled(pattern: bytes) -> "re.Pattern[bytes]":
@@ -41,10 +48,16 @@ def _compiled(pattern: bytes) -> "re.Pattern[bytes]":
     return compiled
 
 
-_ANY_MAGIC = _compiled(_MAGIC)
-_BACKWARDS = _compiled(rb"\b(?:moc|gro|ten|ude|vog|ofni|zib|tni|oi|ue|ed|rf|ku|lp|ti|se|ln|hc|ta|su)\.[a-z0-9.\-]+@")
-_RUNS = _compiled(_WORD + rb"{%d,}=*(?:\r?\n" % _RUN + _WORD + rb"{%d,}=*)*" % _LINE)
-_GOES_ON = re.compile(rb"\r?\n?[A-Za-z0-9+/_\-=]{0,%d}" % (_LINE - 1))
+_ANY_MAGIC = _compiled(rb"(?:\A|\n)" + _MAGICS)
+_BACKWARDS = _compiled(rb"\b" + _ADDRESS)
+_HAS_RUN, _HAS_MAGIC, _HAS_ADDRESS = range(3)
+
+
+@cache
+def _glances(engine: str) -> Engine:
+    """Return what tells, in one pass, of what there is none in a text: then it needn't be looked for."""
+    patterns = (WORD + rb"{%d}" % RUN, _MAGICS, _ADDRESS)
+    return ENGINES[engine]([Trigger(pattern, once=True) for pattern in patterns])
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +76,7 @@ class DisguiseWatch:
 
     def __init__(self, finder: Finder, *, terminal: bool) -> None:
         self._finder = finder
+        self._glances = _glances(finder.engine.name)
         self._least = _HOLD[terminal]
         self._echo = Echo(terminal=terminal)
         self._held = b""
@@ -141,8 +155,8 @@ class DisguiseWatch:
         return b"".join(out)
 
     def _release(self, size: int) -> bytes:
-        out, self._held = self._held[:size], self._held[size:]
-        self._before = (self._before + out[-_TAIL:])[-_TAIL:]
+        out, self._held = (self._held[:size], self._held[size:]) if size < len(self._held) else (self._held, b"")
+        self._before = out[-_TAIL:] if size >= _TAIL else (self._before + out)[-_TAIL:]
         self._begun = True
         return out
 
@@ -150,27 +164,30 @@ class DisguiseWatch:
         """Return how much of the held text is ordinary; what begins behind it is looked into next."""
         text, word = self._held, self._word()
         whole = word + text
-        runs = list(_RUNS.finditer(whole))
-        last = runs[-1] if runs else None
+        there = {index for index, _ in self._glances.find(whole)}
+        runs = find_runs(whole) if _HAS_RUN in there else []
         begin = len(text)
-        if last is not None and _GOES_ON.fullmatch(whole, last.end()):
-            begin = max(0, last.start() - len(word))
-        magic = self._magic(text[: begin + _TAIL])
-        if magic is not None and magic <= begin:
-            return self._open(magic_of(text)) if magic == 0 else self._checked(runs, len(word), magic)
-        if begin < len(text):
-            if begin:
-                return self._checked(runs[:-1], len(word), begin)
-            assert last is not None
-            self._run = _Run(self._finder, word if last.start() < len(word) else b"")
+        if runs and may_go_on(whole, runs[-1][1]):
+            begin = max(0, runs[-1][0] - len(word))
+        magic = self._magic(text[: begin + _TAIL]) if _HAS_MAGIC in there else None
+        if magic == 0:
+            return self._open(magic_of(text))
+        if begin == 0:
+            self._run = _Run(self._finder, word if runs[-1][0] < len(word) else b"")
             return self._go_on(hold=hold)
-        return self._checked(runs, len(word), len(text) - self._undecided(whole) if hold else len(text))
+        size = begin if magic is None else min(magic, begin)
+        if hold and size == len(text):
+            size -= self._undecided(whole)
+        self._check(whole, runs, len(word) + size)
+        if _HAS_ADDRESS in there:
+            self._read_backwards(text[:size])
+        return size if self.seen is None else 0
 
     def _word(self) -> bytes:
         """Return the end of what went out, where it may belong to a run that goes on now."""
-        if self._held[0] not in _SIGNS:
+        if self._held[0] not in SIGNS:
             return b""
-        return self._before[len(self._before.rstrip(_SIGNS)) :]
+        return self._before[len(self._before.rstrip(SIGNS)) :]
 
     def _magic(self, text: bytes) -> int | None:
         """Return where a magic begins at the beginning of the output or of a line."""
@@ -182,29 +199,25 @@ class DisguiseWatch:
 
     def _undecided(self, text: bytes) -> int:
         """Return how many bytes at the end of the held text may be the beginning of something."""
-        word = len(text) - len(text.rstrip(_SIGNS))
+        word = len(text) - len(text.rstrip(SIGNS)) if text[-1] in SIGNS else 0
         word = min(word, len(self._held)) if word >= self._least else 0
         line = self._held[self._held.rfind(b"\n") + 1 :]
         starts = b"\n" in self._held or not self._begun or self._before.endswith(b"\n")
         return max(word, len(line) if starts and line in _HEADS else 0)
 
-    def _checked(self, runs: list[re.Match[bytes]], before: int, size: int) -> int:
-        """Return the size, unless something is hidden in that much of the text; the runs begin `before` bytes ahead."""
-        text = self._held[:size]
+    def _check(self, text: bytes, runs: list[tuple[int, int]], end: int) -> None:
+        """Look into the runs that end by there."""
         texts = []
-        for run in runs:
-            if run.end() - before > size:
+        for start, stop in runs:
+            if stop > end:
                 break
-            decoded, form = _decoded(run[0])
-            if inside := magic_of(decoded):
+            said, form = decoded(text[start:stop])
+            if inside := magic_of(said):
                 self.seen = Disguise(f"{form} of {inside}")
-            elif not _is_noise(decoded):
-                texts.append((decoded, form))
-        if texts and (values := self._count(b"\n".join(decoded for decoded, _ in texts))):
+            elif not is_noise(said):
+                texts.append((said, form))
+        if texts and (values := self._count(b"\n".join(said for said, _ in texts))):
             self.seen = Disguise(texts[0][1], values)
-        if b"@" in text and _BACKWARDS.search(text) is not None:
-            self._read_backwards(text)
-        return size if self.seen is None else 0
 
     def _count(self, text: bytes) -> int:
         return len(self._finder.find_all(text))
@@ -248,7 +261,7 @@ class DisguiseWatch:
     def _go_on(self, *, hold: bool) -> int:
         """Return how much of the run that begins the held text is decided."""
         assert self._run is not None
-        size, over = _run_end(self._held)
+        size, over = run_end(self._held)
         self.seen, decided = self._run.feed(self._held[:size], over=over)
         if self.seen is not None:
             return 0
@@ -276,16 +289,16 @@ class _Run:
         self._signs += text[self._taken :].translate(None, b"\r\n")
         self._taken = max(self._taken, len(text))
         if self._hex is None:
-            self._hex = _HEX.fullmatch(self._signs) is not None
+            self._hex = is_hex(self._signs)
         *padded, rest = [self._signs.translate(None, b"=")] if self._hex else self._signs.split(b"=")
         unit = 2 if self._hex else 4
         size = len(rest) if over else len(rest) // unit * unit
-        decoded = _from_hex(rest[:size]) if self._hex else _from_base64(*padded, rest[:size])
+        said = from_hex(rest[:size]) if self._hex else from_base64(*padded, rest[:size])
         self._signs = rest[size:]
         if len(self._head) < _TAIL:
-            self._head += decoded[:_TAIL]
+            self._head += said[:_TAIL]
         inside = magic_of(self._head)
-        values = self._values.feed(decoded)
+        values = self._values.feed(said)
         if over:
             values = self._values.end()
         form = "hex" if self._hex else "base64"
@@ -299,49 +312,3 @@ class _Run:
         """Note that this much of what is held is let out."""
         self._taken = max(0, self._taken - size)
         return size
-
-
-def _decoded(run: bytes) -> tuple[bytes, str]:
-    """Return what a whole run says, and how it is encoded."""
-    signs = run.translate(None, b"\r\n")
-    return (_from_hex(signs), "hex") if _HEX.fullmatch(signs) else (_from_base64(*signs.split(b"=")), "base64")
-
-
-def _from_hex(signs: bytes) -> bytes:
-    try:
-        return bytes.fromhex(signs[: len(signs) // 2 * 2].decode())
-    except ValueError:  # it was none after all
-        return b""
-
-
-def _from_base64(*texts: bytes) -> bytes:
-    """Decode texts that were encoded one by one: each stood before padding, which ends what was encoded together."""
-    decoded = []
-    for signs in texts:
-        rest = len(signs) % 4
-        padded = signs[:-1] if rest == 1 else signs + b"=" * (-rest % 4)
-        decoded.append(base64.b64decode(padded.translate(_STANDARD)))
-    return b"".join(decoded)
-
-
-def _run_end(text: bytes) -> tuple[int, bool]:
-    """Return where the run that begins a text ends, and whether that is certain: more text may go on with it."""
-    size = 0
-    while True:
-        rest = text[size:]
-        word = len(rest) - len(rest.lstrip(_SIGNS))
-        if size and word < _LINE:
-            return size, word < len(rest)
-        size += word
-        ending = text[size : size + 2]
-        if not ending or ending == b"\r":
-            return len(text), False
-        if ending[:1] != b"\n" and ending != b"\r\n":
-            return size, True
-        size += 2 if ending == b"\r\n" else 1
-
-
-def _is_noise(decoded: bytes) -> bool:
-    """Return whether what was decoded is short as a key or a digest and looks like one: by far no text."""
-    shown = len(decoded) - len(decoded.translate(None, _SHOWN))
-    return len(decoded) < _SHORT and shown * 4 < len(decoded) * 3

@@ -23,11 +23,13 @@ class Trigger:
     """A pattern whose match says: look here. Reported is where the match ends, or with `width` where it begins.
 
     `width` is how long a match can be. Such a pattern must leave no choice of where it begins for a given end (a
-    boundary or one fixed byte in front): the leftmost start of each end is reported.
+    boundary or one fixed byte in front): the leftmost start of each end is reported. With `once` all that matters is
+    whether there is a match: one is reported, any of them.
     """
 
     pattern: bytes
     width: int = 0
+    once: bool = False
 
 
 Hit = tuple[int, int]
@@ -35,7 +37,10 @@ Hit = tuple[int, int]
 
 
 class Engine(Protocol):
-    """Finds triggers. Reports at least one hit per place where a trigger matches, in no order, maybe repeated."""
+    """Finds triggers. Reports at least one hit per place where a trigger matches, in no order, maybe repeated.
+
+    Of a trigger that is wanted once it reports one hit, if there are any.
+    """
 
     name: str
 
@@ -64,7 +69,7 @@ class HyperscanEngine:
             expressions=[trigger.pattern for trigger in triggers],
             ids=list(range(len(triggers))),
             elements=len(triggers),
-            flags=[0] * len(triggers),
+            flags=[hyperscan.HS_FLAG_SINGLEMATCH if trigger.once else 0 for trigger in triggers],
         )
 
     def find(self, text: bytes) -> list[Hit]:
@@ -92,18 +97,17 @@ class _SearchingEngine:
 
     def __init__(self, triggers: Sequence[Trigger], compile_pattern: Callable[[bytes], Any]) -> None:
         self._searches = [
-            (index, compile_pattern(trigger.pattern).search, bool(trigger.width))
-            for index, trigger in enumerate(triggers)
+            (index, compile_pattern(trigger.pattern).search, trigger) for index, trigger in enumerate(triggers)
         ]
 
     def find(self, text: bytes) -> list[Hit]:
         """Return all hits in `text`."""
         hits: list[Hit] = []
-        for index, search, begins in self._searches:
+        for index, search, trigger in self._searches:
             found = search(text)
             while found is not None:
-                hits.append((index, found.start() if begins else found.end()))
-                found = search(text, found.start() + 1)
+                hits.append((index, found.start() if trigger.width else found.end()))
+                found = None if trigger.once else search(text, found.start() + 1)
         return hits
 
 
