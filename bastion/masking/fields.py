@@ -121,13 +121,18 @@ _NUMBERED = (
     " national_insurance_number nino passport_number passport_no identity_number id_card_number tax_number tax_id"
     " personal_number personal_code personnummer aadhaar_number codice_fiscale"
 )
-_STRICT = [
-    name.replace("_", "[ _-]?")
-    for names in (_FIELDS["name"], _FIELDS["birth-date"], _NUMBERED)
-    for name in names.split()
-]
-KEYS = "|".join(sorted(_STRICT, key=len, reverse=True)).encode()
-"""Alternatives of a pattern (in any case): fields whose value is known by their name alone."""
+
+
+def _alternatives(names: str) -> bytes:
+    spellings = [name.replace("_", "[ _-]?") for name in names.split()]
+    return "|".join(sorted(spellings, key=len, reverse=True)).encode()
+
+
+KEYS = tuple(map(_alternatives, (_FIELDS["name"], _FIELDS["birth-date"], _NUMBERED)))
+"""Alternatives of patterns (in any case): fields whose value is known by their name alone; names, dates, numbers.
+
+No field of one of these ends like one of another.
+"""
 WEAK_KEYS = b"|".join(sorted(WEAK_NAMES))
 COLUMNS = "|".join(sorted(name.replace("_", "[ _-]?") for names in _FIELDS.values() for name in names.split())).encode()
 """The same for the name of any personal column, or how it ends."""

@@ -14,25 +14,28 @@ from bastion.masking import manifests
 from bastion.masking.engine import Trigger
 from bastion.masking.fields import COLUMNS, KEYS, WEAK, WEAK_KEYS, WEAK_NAMES, kind_of
 from bastion.masking.nearby import AHEAD, LIMIT, Nearby
-from bastion.masking.tables import Cell, Heading, Reader, Rest, Rows, Tuples, Value, may_be_person
+from bastion.masking.tables import Cell, Heading, Reader, Rest, Rows, Tuples, Value, is_likely
 from bastion.masking.visible import BARRIER, last_character
 
 _SIGN = rb"[\\\"'`]{0,2}[ \t]{0,40}[:=|>]"
 TRIGGERS = (
     Trigger(rb"(?i)(?:^|[^A-Za-z])(?:" + COLUMNS + rb")[\"'`\]]?[ ]{0,40}(?:[,;|\t\r\n]|\xe2\x94\x82)"),
-    Trigger(rb"(?i)(?:" + KEYS + rb")" + _SIGN),
+    *(Trigger(rb"(?i)(?:" + keys + rb")" + _SIGN) for keys in KEYS),
     Trigger(rb"(?i)(?:^|[^0-9A-Za-z_.\-])(?:" + WEAK_KEYS + rb")" + _SIGN),
     Trigger(rb"(?i)\)\s{0,8}values"),
     Trigger(rb"(?i)\) from stdin"),
     manifests.TRIGGER,
 )
 """What may open a structure; all are reported by where they end, and each has but one end for a start."""
-COLUMN, KEY, WEAK_KEY, INSERT, COPY, DATA = range(len(TRIGGERS))
+COLUMN, NAME_KEY, DATE_KEY, NUMBER_KEY, WEAK_KEY, INSERT, COPY, DATA = range(len(TRIGGERS))
 
 Head = tuple[int, int]
 """Where a trigger ends, and which."""
 
+_KINDS_OF_KEYS = {NAME_KEY: "name", DATE_KEY: "birth-date", NUMBER_KEY: "national-id"}
 _REACH = 96
+_BREAKS = (b"\n", b"\r", BARRIER)  # as pagers begin a line
+_BREAK = re.compile(rb"[" + b"".join(_BREAKS) + rb"]")
 _SPELLED = (string.ascii_letters + string.digits + "_- ").encode() + bytes(range(0x80, 0x100))
 _INSERT = re.compile(rb"(?i)insert\s[^()]{1,200}\(([^()]{1,3000})\)\s{0,8}values\Z")
 _COPY = re.compile(rb"(?i)copy\s[^()]{1,200}\(([^()]{1,3000})\) from stdin\Z")
@@ -66,7 +69,7 @@ class Structure:
             end -= last_character(text, live)
         cells: list[Cell] = []
         position = decided
-        waiting = sorted(head for head in heads if decided <= head[0] <= end)
+        waiting = sorted([head for head in heads if decided <= head[0] <= end])
         around = _Around(self._history, text, decided, waiting, len(text) if final else end - AHEAD)
         index = 0
         while True:
@@ -114,8 +117,9 @@ class Structure:
         """Return what reads on behind a head, if it is one."""
         if which == COLUMN:
             return self._heading(around.text, place)
-        if which == KEY:
-            return _value(around.text, place)
+        kind = _KINDS_OF_KEYS.get(which)
+        if kind is not None:
+            return _value(around, place) if place > around.sure or is_likely(kind, around.text, place) else None
         if which == WEAK_KEY:
             return _weak_value(around, place)
         if which == DATA:
@@ -130,17 +134,17 @@ class Structure:
         return Tuples(kinds) if which == INSERT else Heading(b"", Rows(kinds, b"\t"))
 
     def _heading(self, text: bytes, place: int) -> Heading | None:
-        low = max(0, place - LIMIT)
-        begin = max(
-            low,
-            text.rfind(b"\n", low, place - 1) + 1,
-            text.rfind(b"\r", low, place - 1) + 1,
-            text.rfind(BARRIER, low, place - 1) + 1,
-        )  # as pagers begin a line
-        absolute = self._offset + place - len(self._history)
-        if self._refused >= absolute - (place - begin) or place - begin >= LIMIT:
+        now = self._offset - len(self._history)  # the position of what `text` begins with
+        refused = self._refused - now
+        if refused >= 0 and _BREAK.search(text, refused, place - 1) is None:
+            self._refused = max(self._refused, now + place - 1)  # the same line up to there
             return None
-        self._refused = absolute
+        low = max(0, place - LIMIT)
+        begin = max(text.rfind(mark, low, place - 1) + 1 for mark in _BREAKS)
+        begin = max(begin, low)
+        if refused >= begin or place - begin >= LIMIT:
+            return None
+        self._refused = now + place
         return Heading(text[begin:place])
 
 
@@ -164,8 +168,9 @@ def _key(text: bytes, place: int) -> tuple[bytes, bytes]:
     return named[len(lead) :].strip(b" "), lead
 
 
-def _value(text: bytes, place: int) -> Value | None:
+def _value(around: _Around, place: int) -> Value | None:
     """Return what reads the value behind a key that says for sure what it is."""
+    text = around.text
     key, lead = _key(text, place)
     sign = text[place - 1 : place]
     if sign == b">" and not lead.endswith(b"<"):
@@ -180,7 +185,7 @@ def _weak_value(around: _Around, place: int) -> Value | None:
     text, nearby = around.text, around.nearby
     told = nearby.told(place)
     recorded = not told and nearby.recorded(place)
-    if not (told or recorded or place > around.sure or nearby.followed(place) or may_be_person(text, place)):
+    if not (told or recorded or place > around.sure or nearby.followed(place) or is_likely(WEAK, text, place)):
         return None
     key, lead = _key(text, place)
     sign = text[place - 1 : place]

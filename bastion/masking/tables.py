@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple, Protocol
 
-from bastion.masking.fields import PERSONAL, header, kind_of
+from bastion.masking.fields import PERSONAL, WEAK, header, kind_of
 from bastion.masking.nearby import FIELD, LIMIT, OBJECT_END
 
 _LONGEST_VALUE = 128
@@ -204,25 +204,34 @@ class Tuples:
         return len(text) if _TUPLE_GAP.match(text, start) else start
 
 
-_GAP = re.compile(rb"[:=>|]{0,2}[ \t]{0,30}(?P<quote>\\?[\"']|)")
+_GAP = re.compile(rb"[:=>|]{0,2}[ \t]{0,30}(\\?[\"']|)")
 _ADDRESS = re.compile(rb"[0-9A-Fa-f.:/%\-]{3,}")
-_BARE = re.compile(rb"(?:[^ ,;|\t\r\n<>&{}()\[\]\"\x00\x1b]| (?! |[A-Za-z_\-.]{1,40}[:=]|-|\||\r|\n|\Z))+")
-_WORD = re.compile(rb"[^\s,;|<>&{}()\[\]\"\x00\x1b]+")
+_BARE = re.compile(rb"(?:[^ ,;|\t\r\n<>&{}()\[\]\"\x00\x1b]++| (?! |[A-Za-z_\-.]{1,40}[:=]|-|\||\r|\n|\Z))*+")
+_WORD = re.compile(rb"[^\s,;|<>&{}()\[\]\"\x00\x1b]*+")
+_QUOTED = {
+    quote: re.compile(rb"(?:(?!" + re.escape(quote) + rb")(?:[^\\\n]|\\(?:.|\Z)))*+", re.DOTALL)
+    for quote in (b"'", b'"', b"\\'", b'\\"')
+}
 _REFUSED = re.compile(rb"[$%{<\[(@*\\/]")
-_DIGIT = re.compile(rb"[0-9]")
+_DIGITS = b"0123456789"
 _LETTER = re.compile(rb"[A-Za-z\x80-\xff]")
 _PART = rb"(?:[A-Z]|\xc3[\x80-\x9e]|[\xc4\xc5\xd0][\x80-\xbf])(?:[a-z'\x80-\xd4][A-Za-z'\x80-\xd4\-]*|\.)"
 _PERSON = re.compile(_PART + rb"(?: (?:" + _PART + rb"|van|von|de|der|den|di|da|del|la|bin|al)){1,4}")
-_PERSON_BEGUN = re.compile(rb"[:=>|]{0,2}[ \t]{0,30}\\?[\"']?" + _PART + b" ")
+_LIKELY = {
+    "name": re.compile(_GAP.pattern + rb"[^A-Za-z\x80-\xff]*+[A-Za-z\x80-\xff]"),
+    "birth-date": re.compile(rb"[^0-9]*+[0-9]"),
+    "national-id": re.compile(rb"(?:[^0-9]*+[0-9]){5}"),
+    WEAK: re.compile(_GAP.pattern + _PART + b" "),
+}
+_LEAST_DIGITS = {"birth-date": 1, "national-id": 5}
 
 
-def may_be_person(text: bytes, start: int) -> bool:
-    """Return whether what stands behind a key may be the name of a person by itself."""
-    return _PERSON_BEGUN.match(text, start) is not None
+def is_likely(kind: str, text: bytes, start: int) -> bool:
+    """Return whether a value of this kind may stand behind a key; for `WEAK`, one that tells by itself that it is."""
+    return _LIKELY[kind].match(text, start, start + _LONGEST_VALUE + 40) is not None
 
 
-@dataclass(frozen=True, slots=True)
-class Value:
+class Value(NamedTuple):
     """The value behind a key. `weak` is whether the key is a bare name; `told` whether what came before tells whose."""
 
     kind: str
@@ -235,11 +244,14 @@ class Value:
         gap = _GAP.match(text, start, end)
         assert gap is not None
         low = gap.end()
-        high = self._stop(text, low, end, gap["quote"])
+        pattern = _QUOTED[gap[1]] if gap[1] else _BARE if self.spaced else _WORD
+        found = pattern.match(text, low, min(end, low + _LONGEST_VALUE + 8))
+        assert found is not None
+        high = found.end()
         needed = high + 1 + (_LOOK_AHEAD if self.weak and not self.told else 0)
         if needed >= end and not final and not self._line_over(text, high, end) and high - low <= _LONGEST_VALUE:
             return None
-        value = text[low:high].rstrip()
+        value = found[0].rstrip()
         if high - low > _LONGEST_VALUE or not self._believed(text, value, high):
             return Unit(start, (), None)
         return Unit(low + len(value), ((low, low + len(value), self.kind),), None)
@@ -251,16 +263,6 @@ class Value:
         gap = _GAP.match(text, start)
         return start if gap is None else gap.end()
 
-    def _stop(self, text: bytes, low: int, end: int, quote: bytes) -> int:
-        if quote:
-            at = low
-            limit = min(end, low + _LONGEST_VALUE + 8)
-            while at < limit and not text.startswith(quote, at) and text[at] != 0x0A:
-                at += 1 if text[at] != 0x5C else 2
-            return min(at, end)
-        found = (_BARE if self.spaced else _WORD).match(text, low, min(end, low + _LONGEST_VALUE + 8))
-        return low if found is None else found.end()
-
     def _line_over(self, text: bytes, high: int, end: int) -> bool:
         """Whether the line, or the object, ends behind the value; nothing more is looked at then."""
         if high >= end:
@@ -270,11 +272,11 @@ class Value:
         return OBJECT_END.search(text, high, end) is not None
 
     def _believed(self, text: bytes, value: bytes, high: int) -> bool:
-        if is_empty(value) or _REFUSED.match(value) or kind_of(value) or text[high : high + 1] in (b"(", b"["):
+        least = _LEAST_DIGITS.get(self.kind, 0)
+        digits = len(value) - len(value.translate(None, _DIGITS))
+        if digits < least or (self.weak and digits) or (not least and _LETTER.search(value) is None):
             return False
-        if self.kind != "name":
-            return len(_DIGIT.findall(value)) >= (1 if self.kind == "birth-date" else 5)
-        if _LETTER.search(value) is None or (self.weak and _DIGIT.search(value)):
+        if is_empty(value) or _REFUSED.match(value) or text[high : high + 1] in (b"(", b"[") or kind_of(value):
             return False
         if not self.weak or self.told or _PERSON.fullmatch(value):
             return True
