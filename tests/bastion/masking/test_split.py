@@ -41,19 +41,19 @@ def oracle(text: bytes) -> bytes:
                 span = probe.locate(text, hit)
                 if span is not None:
                     end = span[1] if row.sink is None else row.sink.swallow(text, span[1], len(text), 0)[0]
-                    spans.add((span[0], -end, place))
+                    spans.add((span[0], -span[1], place, end))  # which of two it is, their heads tell
         for template in row.numbers.layouts if row.numbers else ():
             pattern = re.compile(LEFT + rb"(?:" + layout(template) + rb")" + RIGHT)
             for start in range(len(text)):
                 found = pattern.match(text, start)
                 if found and row.numbers and row.numbers.check(compact(found[0])):
-                    spans.add((start, -found.end(), place))
-    spans |= {(start, -end, place_of(kind)) for start, end, kind in fields(text)}
+                    spans.add((start, -found.end(), place, found.end()))
+    spans |= {(start, -end, place_of(kind), end) for start, end, kind in fields(text)}
     out, done, masked = [], 0, 0
-    for start, end, place in sorted(spans):
+    for start, _, place, end in sorted(spans):
         if start >= masked:
-            out += [text[done:start], TagStyle().replace(ROWS[place].kind, text[start:-end])]
-        masked = done = max(masked, -end)
+            out += [text[done:start], TagStyle().replace(ROWS[place].kind, text[start:end])]
+        masked = done = max(masked, end)
     return b"".join(out) + text[done:]
 
 
