@@ -6,6 +6,7 @@ machine or a product, so it counts only beside another personal field or where a
 
 import re
 from functools import lru_cache
+from string import ascii_letters
 
 from bastion.masking.rows import Row
 
@@ -53,6 +54,8 @@ _FIELDS = {
 }
 _KINDS = {name.encode(): kind for kind, names in _FIELDS.items() for name in names.split()}
 WEAK_NAMES = frozenset(b"name names nom nome nombre naam navn namn nimi".split())
+_ENDS = frozenset(name[-2:] for name in (*_KINDS, *WEAK_NAMES))
+_NO_LETTERS = bytes(set(range(0x80)) - set(ascii_letters.encode()))
 _LONGEST = 4  # words of a field's name
 
 WEAK = "weak"
@@ -77,6 +80,8 @@ def kind_of(field: bytes) -> str:
 
     What stands before counts little: `customer_email`, `c.email` and `BillingEmail1` are all `email`.
     """
+    if field.rstrip(_NO_LETTERS)[-2:].lower() not in _ENDS:
+        return ""
     words = _words(field)
     if words in WEAK_NAMES:
         return WEAK

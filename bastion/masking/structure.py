@@ -14,7 +14,7 @@ from bastion.masking import manifests
 from bastion.masking.engine import Trigger
 from bastion.masking.fields import COLUMNS, KEYS, WEAK, WEAK_KEYS, WEAK_NAMES, kind_of
 from bastion.masking.nearby import AHEAD, LIMIT, Nearby
-from bastion.masking.tables import Cell, Heading, Reader, Rest, Rows, Tuples, Value, is_likely
+from bastion.masking.tables import Cell, Heading, Reader, Rest, Rows, Tuples, Value, is_likely, may_be_header
 from bastion.masking.visible import BARRIER, last_character
 
 _SIGN = rb"[\\\"'`]{0,2}[ \t]{0,40}[:=|>]"
@@ -70,7 +70,7 @@ class Structure:
         cells: list[Cell] = []
         position = decided
         waiting = sorted([head for head in heads if decided <= head[0] <= end])
-        around = _Around(self._history, text, decided, waiting, len(text) if final else end - AHEAD)
+        around = _Around(self._history, text, decided, waiting, end, final=final)
         index = 0
         while True:
             if self._reader is not None:
@@ -116,7 +116,7 @@ class Structure:
     def _open(self, around: "_Around", place: int, which: int) -> Reader | None:
         """Return what reads on behind a head, if it is one."""
         if which == COLUMN:
-            return self._heading(around.text, place)
+            return self._heading(around, place)
         kind = _KINDS_OF_KEYS.get(which)
         if kind is not None:
             return _value(around, place) if place > around.sure or is_likely(kind, around.text, place) else None
@@ -133,29 +133,33 @@ class Structure:
             return None
         return Tuples(kinds) if which == INSERT else Heading(b"", Rows(kinds, b"\t"))
 
-    def _heading(self, text: bytes, place: int) -> Heading | None:
+    def _heading(self, around: "_Around", place: int) -> Heading | None:
+        text = around.text
         now = self._offset - len(self._history)  # the position of what `text` begins with
         refused = self._refused - now
         if refused >= 0 and _BREAK.search(text, refused, place - 1) is None:
             self._refused = max(self._refused, now + place - 1)  # the same line up to there
             return None
-        low = max(0, place - LIMIT)
-        begin = max(text.rfind(mark, low, place - 1) + 1 for mark in _BREAKS)
-        begin = max(begin, low)
+        begin = max(0, place - LIMIT)
+        for mark in _BREAKS:
+            begin = max(begin, text.rfind(mark, begin, place - 1) + 1)
         if refused >= begin or place - begin >= LIMIT:
             return None
         self._refused = now + place
-        return Heading(text[begin:place])
+        return Heading(text[begin:place]) if may_be_header(text, begin, around.end) else None
 
 
 class _Around:
     """What is settled with what was shown before, as far as heads look around themselves."""
 
-    def __init__(self, history: bytes, text: bytes, decided: int, heads: Sequence[Head], sure: int) -> None:
-        """Take the heads that are waiting, and up to where what is looked at behind them can't change any more."""
+    def __init__(
+        self, history: bytes, text: bytes, decided: int, heads: Sequence[Head], end: int, *, final: bool
+    ) -> None:
+        """Take the heads that are waiting, and up to where the text is final."""
         self.text = history + text[decided:] if heads else b""
         self.shift = len(history) - decided
-        self.sure = sure + self.shift
+        self.end = end + self.shift
+        self.sure = len(self.text) if final else self.end - AHEAD  # what heads up to there look at won't change
         keys = [place + self.shift for place, which in heads if which == WEAK_KEY]
         self.nearby = Nearby(self.text, keys)
 

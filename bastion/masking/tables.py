@@ -44,6 +44,12 @@ _EMPTY = re.compile(
 _RULE = re.compile(rb"[-+=|:\s]+|(?:\xe2[\x94\x95][\x80-\xbf]|\s)+")
 _PROMPT = re.compile(rb"[^\n]{0,200}[$#>%:] ?\Z")
 _PAGED = re.compile(rb"(?:[\x1b\r\s~:]|\.\.\.skipping\.\.\.|\(END\)|\([0-9]{1,9} rows?\)|Pattern not found[^\r\n|]*)*")
+_NO_CELLS = frozenset((b"", *(bytes([byte]) for byte in b"-+=|:\xe2~.(P\x1b \t\r\n\x0b\x0c")))
+"""What a line begins with that holds no cells but is no end of a table either."""
+_BLANK_LINES = re.compile(rb"(?:[ \t\r\x0b\x0c]*+\n)++")
+_NO_HEADER = re.compile(
+    rb"[^\n]*?(?:[^\w .\-/#()\x80-\xff\"'`\[\],;|\t\r\n]|[,;|\t][ \t]*[0-9.\-/()])|[^,;|\t\n\xe2]*+[,;|\t]?[ \t\r]*\n"
+)
 _BEFORE = b" \"'\x1b\r"  # may stand before what a cell holds
 _BAR = "│".encode()
 
@@ -81,31 +87,46 @@ class Rows:
     drawn: bool = False  # a table for people: cells are padded, and all rows have as many
 
     def read(self, text: bytes, start: int, end: int, *, final: bool) -> Unit | None:
-        """See `Reader`. A line with other cells ends the table."""
-        whole, stop = start, self._stop(text, start, end)
-        if stop < 0:
-            if not final:
-                return None
-            stop = end
-            if stop == start:
-                return Unit(start, (), None)
-        line = text[start:stop].rstrip(b"\r\n")
+        """See `Reader`. Reads as many rows as there are; a line with other cells ends the table."""
+        cells: list[Cell] = []
+        known: dict[bytes, Sequence[Cell] | Rows | None] = {}  # the same short lines come again and again
+        position = start
+        while True:
+            blank = _BLANK_LINES.match(text, position, end)
+            position = position if blank is None else blank.end()
+            stop = self._stop(text, position, end)
+            if stop < 0:
+                if not final:
+                    return Unit(position, cells, self) if position > start else None
+                stop = end
+                if stop == position:
+                    return Unit(position, cells, None)
+            row = text[position:stop]
+            found = known[row] if row in known else known.setdefault(row, self._row(row))
+            if found is None or isinstance(found, Rows):
+                return Unit(position if found is None else stop, cells, found)
+            cells += [(position + low, position + high, kind) for low, high, kind in found]
+            position = stop
+
+    def _row(self, row: bytes) -> "Sequence[Cell] | Rows | None":
+        """Return the personal cells of a line, what reads on behind it where it is another header, None if no row."""
+        line, begin = row.rstrip(b"\r\n"), 0
         if self.drawn:
             begin = self._begin(line)
-            line, start = line[begin:], start + begin
-        if not line.strip() or _RULE.fullmatch(line) or _PAGED.fullmatch(line):
-            return Unit(stop, (), self)
+            line = line[begin:]
+        if line[:1] in _NO_CELLS and (not line.strip() or _RULE.fullmatch(line) or _PAGED.fullmatch(line)):
+            return ()
         if b"\x1b" in line:
-            return Unit(stop, self._painted(line, start), self)
+            return self._painted(line, begin)
         found = self._pieces(line)
         if len(found) < len(self.kinds):
-            return Unit(whole, (), None)
+            return None
         named = [kind_of(line[low:high]) for (low, high), kind in zip(found, self.kinds, strict=False) if kind]
         if sum(map(bool, named)) * 2 >= len(named):
             kinds = header([line[low:high] for low, high in found])
             if kinds is not None:  # another table begins
-                return Unit(stop, (), replace(self, kinds=tuple(kinds)))
-        return Unit(stop, self._cells(line, start, found), self)
+                return () if tuple(kinds) == self.kinds else replace(self, kinds=tuple(kinds))
+        return self._cells(line, begin, found)
 
     def free(self, text: bytes, start: int) -> int:
         """Return where the first personal cell begins; a prompt may be shown whole."""
@@ -336,6 +357,11 @@ class Heading:
         """Return the end: names of columns are nobody's, and what follows is looked at again."""
         stop = text.find(b"\n", start) + 1
         return stop or len(text)
+
+
+def may_be_header(text: bytes, start: int, end: int) -> bool:
+    """Return whether the line that begins here may name columns: quick, for most of what doesn't."""
+    return _NO_HEADER.match(text, start, end) is None
 
 
 def rows_under(line: bytes) -> Rows | None:
