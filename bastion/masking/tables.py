@@ -47,8 +47,9 @@ _PAGED = re.compile(rb"(?:[\x1b\r\s~:]|\.\.\.skipping\.\.\.|\(END\)|\([0-9]{1,9}
 _NO_CELLS = frozenset((b"", *(bytes([byte]) for byte in b"-+=|:\xe2~.(P\x1b \t\r\n\x0b\x0c")))
 """What a line begins with that holds no cells but is no end of a table either."""
 _BLANK_LINES = re.compile(rb"(?:[ \t\r\x0b\x0c]*+\n)++")
-_NO_HEADER = re.compile(
-    rb"[^\n]*?(?:[^\w .\-/#()\x80-\xff\"'`\[\],;|\t\r\n]|[,;|\t][ \t]*[0-9.\-/()])|[^,;|\t\n\xe2]*+[,;|\t]?[ \t\r]*\n"
+_NO_HEADER = re.compile(  # a byte that no name of a column holds or begins with; one word of a list
+    rb"[^\n]*?(?:[^\w .\-/#()\x80-\xff\"'`\[\],;|\t\r\n\x0b\x0c]|[,;|\t][ \t]*[0-9.\-/()])"
+    rb"|[^,;|\t\n\xe2]*+[,;|\t]?[ \t\r]*\n"
 )
 _BEFORE = b" \"'\x1b\r"  # may stand before what a cell holds
 _BAR = "│".encode()

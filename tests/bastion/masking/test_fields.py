@@ -38,6 +38,11 @@ LAYOUTS = {
 }
 
 
+@pytest.mark.parametrize("blank", ["\f", "\v", "\r", " ", "\t"])
+def test_a_header_may_begin_with_any_blank(blank: str) -> None:
+    assert mask(f"{blank}id,name,email\n1,Zoltan,\n".encode()).endswith(b"\n1,[NAME],\n")
+
+
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_named_columns_are_always_masked(layout: str) -> None:
     head, row, foot = LAYOUTS[layout]
