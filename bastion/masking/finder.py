@@ -36,7 +36,7 @@ class Finder:
         self._owners = tuple((index, probe.locate) for index, probe in probes)
         self._table = NumberTable([row.numbers for row in self.rows])
         self._first_head = len(probes) + len(self._table.triggers)
-        triggers = [*(probe.trigger for _, probe in probes), *self._table.triggers, *TRIGGERS]
+        triggers = [probe.trigger for _, probe in probes] + self._table.triggers + [trigger for _, trigger in TRIGGERS]
         self.engine: Engine = ENGINES[engine](triggers)
         self._rows_of = {row.kind: index for index, row in reversed(list(enumerate(self.rows)))}
         self._openings: tuple[Opening, ...] = tuple(dict.fromkeys(row.opening for row in self.rows))
@@ -64,7 +64,7 @@ class Finder:
         """Return what `find` does, and all heads of structures in the text."""
         found: set[tuple[int, int, int]] = set()  # with the end negative, so that they sort as wanted
         numbers = set()
-        heads: list[Head] = []
+        heads: set[Head] = set()
         owners = self._owners
         probes, first_head = len(owners), self._first_head
         for index, position in set(self.engine.find(text)):
@@ -74,13 +74,13 @@ class Finder:
                 if span is not None and low <= span[0] < high:
                     found.add((span[0], -span[1], row))
             elif index >= first_head:
-                heads.append((position, index - first_head))
+                heads.add((position, TRIGGERS[index - first_head][0]))
             else:
                 numbers.add(position)
         for start, end, row in self._table.locate(text, numbers):
             if low <= start < high:
                 found.add((start, -end, row))
-        return [Found(start, -end, row) for start, end, row in sorted(found)], heads
+        return [Found(start, -end, row) for start, end, row in sorted(found)], list(heads)
 
     def undecided(self, text: bytes) -> int:
         """Return the first position where a value may begin that more text could complete or change.

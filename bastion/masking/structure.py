@@ -18,19 +18,23 @@ from bastion.masking.tables import Cell, Heading, Reader, Rest, Rows, Tuples, Va
 from bastion.masking.visible import BARRIER, last_character
 
 _SIGN = rb"[\\\"'`]{0,2}[ \t]{0,40}[:=|>]"
+_DELIMITER = rb"[\"'`\]]?[ ]{0,40}(?:[,;|\t\r\n]|\xe2\x94\x82)"
+COLUMN, NAME_KEY, DATE_KEY, NUMBER_KEY, WEAK_KEY, INSERT, COPY, DATA = range(8)
 TRIGGERS = (
-    Trigger(rb"(?i)(?:^|[^A-Za-z])(?:" + COLUMNS + rb")[\"'`\]]?[ ]{0,40}(?:[,;|\t\r\n]|\xe2\x94\x82)"),
-    *(Trigger(rb"(?i)(?:" + keys + rb")" + _SIGN) for keys in KEYS),
-    Trigger(rb"(?i)(?:^|[^0-9A-Za-z_.\-])(?:" + WEAK_KEYS + rb")" + _SIGN),
-    Trigger(rb"(?i)\)\s{0,8}values"),
-    Trigger(rb"(?i)\) from stdin"),
-    manifests.TRIGGER,
+    *((COLUMN, Trigger(rb"(?i)(?:^|[^A-Za-z])(?:" + names + rb")" + _DELIMITER)) for names in COLUMNS),
+    *(
+        (which, Trigger(rb"(?i)(?:" + keys + rb")" + _SIGN))
+        for which, keys in zip((NAME_KEY, DATE_KEY, NUMBER_KEY), KEYS, strict=True)
+    ),
+    (WEAK_KEY, Trigger(rb"(?i)(?:^|[^0-9A-Za-z_.\-])(?:" + WEAK_KEYS + rb")" + _SIGN)),
+    (INSERT, Trigger(rb"(?i)\)\s{0,8}values")),
+    (COPY, Trigger(rb"(?i)\) from stdin")),
+    (DATA, manifests.TRIGGER),
 )
-"""What may open a structure; all are reported by where they end, and each has but one end for a start."""
-COLUMN, NAME_KEY, DATE_KEY, NUMBER_KEY, WEAK_KEY, INSERT, COPY, DATA = range(len(TRIGGERS))
+"""What may open a structure, with its triggers; these are reported by where they end, and have one end for a start."""
 
 Head = tuple[int, int]
-"""Where a trigger ends, and which."""
+"""Where what may open a structure ends, and which it is."""
 
 _KINDS_OF_KEYS = {NAME_KEY: "name", DATE_KEY: "birth-date", NUMBER_KEY: "national-id"}
 _REACH = 96

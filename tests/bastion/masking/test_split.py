@@ -20,7 +20,7 @@ MANY = 100_000 if DEEP else 300
 def fields(text: bytes) -> list[tuple[int, int, str]]:
     """Return what fields and columns tell in the whole text, asked at every position where a head may be."""
     heads = set()
-    for which, trigger in enumerate(TRIGGERS):
+    for which, trigger in TRIGGERS:
         pattern = re.compile(trigger.pattern)
         found = (pattern.match(text, start) for start in range(len(text)))
         heads |= {(match.end(), which) for match in found if match}
