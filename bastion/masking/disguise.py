@@ -18,19 +18,18 @@ import re2
 from bastion.masking.echo import Echo
 from bastion.masking.engine import ENGINES, Engine, Trigger
 from bastion.masking.finder import Finder
-from bastion.masking.inside import MAGIC, InsideError, Unpacked, Values, can_unpack, magic_of
+from bastion.masking.inside import MAGIC, MAGICS, InsideError, Unpacked, Values, can_unpack, magic_of
 from bastion.masking.runs import (
     RUN,
     SIGNS,
     WORD,
-    decoded,
     find_runs,
     from_base64,
     from_hex,
     is_hex,
-    is_noise,
     may_go_on,
     run_end,
+    telling,
 )
 
 _HOLD = {False: 16, True: 48}  # from how many on the end of a text is held back; on a terminal typed words are shorter
@@ -178,7 +177,7 @@ class DisguiseWatch:
         size = begin if magic is None else min(magic, begin)
         if hold and size == len(text):
             size -= self._undecided(whole)
-        self._check(whole, runs, len(word) + size)
+        self._check(whole, [run for run in runs if run[1] <= len(word) + size])
         if _HAS_ADDRESS in there:
             self._read_backwards(text[:size])
         return size if self.seen is None else 0
@@ -205,16 +204,13 @@ class DisguiseWatch:
         starts = b"\n" in self._held or not self._begun or self._before.endswith(b"\n")
         return max(word, len(line) if starts and line in _HEADS else 0)
 
-    def _check(self, text: bytes, runs: list[tuple[int, int]], end: int) -> None:
-        """Look into the runs that end by there."""
+    def _check(self, text: bytes, runs: list[tuple[int, int]]) -> None:
+        """Look into runs that are whole."""
         texts = []
-        for start, stop in runs:
-            if stop > end:
-                break
-            said, form = decoded(text[start:stop])
+        for said, form in telling(text, runs, MAGICS):
             if inside := magic_of(said):
                 self.seen = Disguise(f"{form} of {inside}")
-            elif not is_noise(said):
+            else:
                 texts.append((said, form))
         if texts and (values := self._count(b"\n".join(said for said, _ in texts))):
             self.seen = Disguise(texts[0][1], values)

@@ -7,6 +7,7 @@ at its end. Here is what can be told of a text as it stands; who reads a stream 
 import base64
 import re
 from binascii import unhexlify
+from collections.abc import Sequence
 
 RUN = 40
 """Characters of an encoding that are looked at."""
@@ -19,6 +20,7 @@ SIGNS = bytes(set(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz01234567
 _SHORT = 256  # decoded bytes of a run that is looked into only if it may be text
 _SHOWN = bytes(range(0x20, 0x7F)) + b"\r\n\t\x00"
 _HEX = b"0123456789ABCDEFabcdef"
+_HEX_LINES = _HEX + b"\r\n"
 _STANDARD = bytes.maketrans(b"-_", b"+/")
 _OUTLINE = bytes(0x77 if byte in SIGNS and byte != 0x3D else 0x20 for byte in range(256))  # words as w, the rest blank
 _LONG = b"w" * RUN
@@ -79,8 +81,23 @@ def is_hex(signs: bytes) -> bool:
 
 def decoded(run: bytes) -> tuple[bytes, str]:
     """Return what a whole run says, and how it is encoded."""
-    signs = run.translate(None, b"\r\n")
-    return (from_hex(signs), "hex") if is_hex(signs) else (from_base64(*signs.split(b"=")), "base64")
+    if not run.translate(None, _HEX_LINES):
+        return from_hex(run if run.isalnum() else run.translate(None, b"\r\n")), "hex"
+    return from_base64(*run.translate(None, b"\r\n").split(b"=")), "base64"
+
+
+def telling(text: bytes, runs: Sequence[tuple[int, int]], heads: tuple[bytes, ...]) -> list[tuple[bytes, str]]:
+    """Return what those runs say, and how they are encoded, but for noise that begins with none of the heads.
+
+    Noise is what is short as a key or a digest and looks like one: by far no text.
+    """
+    told = []
+    for start, stop in runs:
+        said, form = decoded(text[start:stop])
+        size = len(said)
+        if size >= _SHORT or size >= 4 * len(said.translate(None, _SHOWN)) or said.startswith(heads):
+            told.append((said, form))
+    return told
 
 
 def from_hex(signs: bytes) -> bytes:
@@ -99,8 +116,3 @@ def from_base64(*texts: bytes) -> bytes:
         padded = signs[:-1] if rest == 1 else signs + b"=" * (-rest % 4)
         parts.append(base64.b64decode(padded.translate(_STANDARD)))
     return b"".join(parts)
-
-
-def is_noise(said: bytes) -> bool:
-    """Return whether what was decoded is short as a key or a digest and looks like one: by far no text."""
-    return len(said) < _SHORT and len(said) < 4 * len(said.translate(None, _SHOWN))
