@@ -59,11 +59,10 @@ class HyperscanEngine:
 
     def __init__(self, triggers: Sequence[Trigger]) -> None:
         hyperscan = importlib.import_module("hyperscan")
-        self._begins = {
-            index: (re.compile(trigger.pattern + rb"\Z").search, trigger.width)
-            for index, trigger in enumerate(triggers)
-            if trigger.width
-        }
+        self._begins = [
+            (re.compile(trigger.pattern + rb"\Z").search, trigger.width) if trigger.width else None
+            for trigger in triggers
+        ]
         self._database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
         self._database.compile(
             expressions=[trigger.pattern for trigger in triggers],
@@ -81,12 +80,13 @@ class HyperscanEngine:
 
         self._database.scan(text, match_event_handler=note)
         hits: list[Hit] = []
-        for index, end in ends:
-            begin = self._begins.get(index)
+        begins = self._begins
+        for hit in ends:
+            begin = begins[hit[0]]
             if begin is None:
-                hits.append((index, end))
-            elif (found := begin[0](text, max(0, end - begin[1]), end)) is not None:
-                hits.append((index, found.start()))
+                hits.append(hit)
+            elif (found := begin[0](text, max(0, hit[1] - begin[1]), hit[1])) is not None:
+                hits.append((hit[0], found.start()))
         return hits
 
 

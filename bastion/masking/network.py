@@ -7,7 +7,7 @@ can't be told apart. A prefix length or port behind an address stays.
 
 import re
 import string
-from ipaddress import AddressValueError, IPv6Address
+from socket import AF_INET6, inet_pton
 
 from bastion.masking.engine import Trigger
 from bastion.masking.rows import Probe, Row, RunOpening, Span, is_text
@@ -27,6 +27,7 @@ _CISCO = re.compile(
     rb"(?<![0-9A-Za-z])(?<![0-9A-Fa-f]\.)[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}(?![0-9A-Za-z])(?!\.[0-9A-Fa-f])"
 )
 _SHORT = re.compile(rb"(?=.*[0-9])[0-9A-Fa-f]{3,4}:|::ffff:|64:ff9b:", re.IGNORECASE)  # others are code: a::b, ::add
+_NOBODY = (bytes(16), bytes(15) + b"\1")
 _IPV6_LONGEST = 45
 _IPV6_RUN = re.compile(rb"[0-9A-Fa-f:.]{0,%d}" % (_IPV6_LONGEST + 1))
 
@@ -63,13 +64,15 @@ def _locate_ipv6(text: bytes, hit: int) -> Span | None:
     if len(address) > _IPV6_LONGEST or text[start - 1 : start].isalnum() or text[end : end + 1].isalnum():
         return None
     groups = address.count(b":")
-    if groups < 2 or (not is_text(text, start) and groups < 5) or (groups < 4 and _SHORT.match(address) is None):
+    if groups < 2 or address.count(b"::") > 1 or (groups < 4 and _SHORT.match(address) is None):
+        return None
+    if groups < 5 and not is_text(text, start):
         return None
     try:
-        parsed = IPv6Address(address.decode("ascii"))
-    except AddressValueError:
+        parsed = inet_pton(AF_INET6, address.decode("ascii"))
+    except OSError:
         return None
-    return None if parsed.is_loopback or parsed.is_unspecified else (start, end)
+    return (start, end) if parsed not in _NOBODY else None
 
 
 _OPENING = RunOpening(body=_HEX + b":.-", firsts=_HEX + b":", limit=64)

@@ -18,7 +18,10 @@ _HEAD = 64  # no head is longer
 _VALUE_BYTES = bytes(set(range(0x21, 0x100)) - set(b"\"'`,;&<>()[]{}|\\\x7f"))
 _VALUE_CLASS = b"[" + re.escape(_VALUE_BYTES) + b"]"
 _VALUE_FIRST = b"[" + re.escape(bytes(set(_VALUE_BYTES) - set(b"=:$%*"))) + b"]"
-_VALUE = re.compile(_VALUE_FIRST + rb"(?:" + _VALUE_CLASS + rb"|\\(?![\"'nrt\\])){3,%d}" % (_HEAD - 1))
+_VALUE = re.compile(
+    _VALUE_FIRST
+    + rb"(?:%b{3,%d}+(?!\\)|(?:%b|\\(?![\"'nrt\\])){3,%d})" % (_VALUE_CLASS, _HEAD - 1, _VALUE_CLASS, _HEAD - 1)
+)
 _BODY = _VALUE_BYTES + b"\\"
 _QUOTED = {
     b'"': re.compile(_VALUE_FIRST + rb"[^\"\\\r\n\x00\x1b]{3,}(?=\")"),
@@ -143,30 +146,40 @@ def _locate_value(text: bytes, hit: int) -> Span | None:
     start = hit - 1
     key = find_key(text, start) if start > 0 else None
     found = _read_value(text, start, key.closer) if key is not None else None
-    if key is None or found is None or found[0].lower() in _NO_VALUES:
+    if key is None or found is None:
         return None
     value = found[0]
-    if len(value) < key.least or (value[:1] == b"/" and _DIRECTORY.fullmatch(key.text) is not None):
+    name = value.lower()
+    if name in _NO_VALUES or len(value) < key.least:
         return None
-    if not key.quoted and _is_code(key.text, value, text[found.end() : found.end() + 1]):
+    if value[:1] == b"/" and _DIRECTORY.fullmatch(key.text) is not None:
+        return None
+    end = found.end()
+    if not key.closer and _is_code(key.text, value, name, text[end : end + 1]):
         return None
     if not key.sure and (_PLAIN.fullmatch(value) is not None or b" " in value):
         return None
-    return found.span()
+    return start, end
 
 
-def _is_code(key: bytes, value: bytes, after: bytes) -> bool:
-    """Return whether a program says where a secret comes from: `x.token = token`, `os.environ["X"]`, `read_key()`."""
+def _is_code(key: bytes, value: bytes, name: bytes, after: bytes) -> bool:
+    """Return whether a program says where a secret comes from: `x.token = token`, `os.environ["X"]`, `read_key()`.
+
+    `name` is the value in small letters.
+    """
     if after in _CALLS:
         return _CALLED.fullmatch(value) is not None
-    word, name = key.rstrip(b" \t=:>").lower(), value.lower()
-    named = word.endswith(name) or name.endswith(b"_" + word)
-    return named or _CODE.fullmatch(value) is not None or (after in _TYPED and _TYPE.fullmatch(value) is not None)
+    if _CODE.fullmatch(value) is not None or (after in _TYPED and _TYPE.fullmatch(value) is not None):
+        return True
+    word = key.rstrip(b" \t=:>").lower()
+    return word.endswith(name) or name.endswith(b"_" + word)
 
 
 def _locate_url(text: bytes, hit: int) -> Span | None:
-    found = [url for url in _URL.finditer(text, max(0, hit - _URL_REACH), hit) if url.end() == hit]
-    return found[0].span(1) if found and found[0][1][:1] != b"[" else None  # not what replaces one
+    for url in _URL.finditer(text, max(0, hit - _URL_REACH), hit):
+        if url.end() == hit:
+            return url.span(1) if url[1][:1] != b"[" else None  # not what replaces one
+    return None
 
 
 def _locate_cookie(text: bytes, hit: int) -> Span | None:
