@@ -7,7 +7,7 @@ can't be told apart. A prefix length or port behind an address stays.
 
 import re
 import string
-from socket import AF_INET6, inet_pton
+from ipaddress import AddressValueError, IPv6Address
 
 from bastion.masking.engine import Trigger
 from bastion.masking.rows import Probe, Row, RunOpening, Span, is_text
@@ -27,7 +27,12 @@ _CISCO = re.compile(
     rb"(?<![0-9A-Za-z])(?<![0-9A-Fa-f]\.)[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}(?![0-9A-Za-z])(?!\.[0-9A-Fa-f])"
 )
 _SHORT = re.compile(rb"(?=.*[0-9])[0-9A-Fa-f]{3,4}:|::ffff:|64:ff9b:", re.IGNORECASE)  # others are code: a::b, ::add
-_NOBODY = (bytes(16), bytes(15) + b"\1")
+_GROUP = rb"[0-9A-Fa-f]{1,4}"
+_IPV6 = re.compile(
+    rb"(?:%b:){7}%b|(?=(?:[^:]*:){2,7}[^:]*\Z|::(?:[^:]*:){6}[^:]*\Z|(?:[^:]*:){8}\Z)(?:%b(?::%b)*)?::(?:%b(?::%b)*)?"
+    % ((_GROUP,) * 6)
+)
+_FEW = (b"", b"1")  # digits of the host's own address and of none, but for zeros
 _IPV6_LONGEST = 45
 _IPV6_RUN = re.compile(rb"[0-9A-Fa-f:.]{0,%d}" % (_IPV6_LONGEST + 1))
 
@@ -64,15 +69,25 @@ def _locate_ipv6(text: bytes, hit: int) -> Span | None:
     if len(address) > _IPV6_LONGEST or text[start - 1 : start].isalnum() or text[end : end + 1].isalnum():
         return None
     groups = address.count(b":")
-    if groups < 2 or address.count(b"::") > 1 or (groups < 4 and _SHORT.match(address) is None):
+    if groups < 2 or (groups < 4 and _SHORT.match(address) is None):
         return None
     if groups < 5 and not is_text(text, start):
         return None
+    return (start, end) if _is_somebodys(address) else None
+
+
+def _is_somebodys(address: bytes) -> bool:
+    """Return whether this is an address of IPv6, other than the host's own and none."""
+    if b"." not in address:
+        if _IPV6.fullmatch(address) is None:
+            return False
+        if address.translate(None, b":0") not in _FEW:
+            return True  # as good as all: reading the address takes much longer
     try:
-        parsed = inet_pton(AF_INET6, address.decode("ascii"))
-    except OSError:
-        return None
-    return (start, end) if parsed not in _NOBODY else None
+        parsed = IPv6Address(address.decode("ascii"))
+    except AddressValueError:
+        return False
+    return not (parsed.is_loopback or parsed.is_unspecified)
 
 
 _OPENING = RunOpening(body=_HEX + b":.-", firsts=_HEX + b":", limit=64)
