@@ -43,15 +43,21 @@ def _locate_ipv4(text: bytes, hit: int) -> Span | None:
 
 
 def _locate_mac(text: bytes, hit: int) -> Span | None:
-    found = _MAC.match(text, hit) or _MAC.match(text, hit + 1)
+    """Look before a hit, which is at the end or one byte behind it."""
+    found = _at(_MAC, text, hit - 18) or _at(_MAC, text, hit - 17)
     return found.span() if found is not None else None
 
 
 def _locate_cisco(text: bytes, hit: int) -> Span | None:
-    found = _CISCO.match(text, hit) or _CISCO.match(text, hit + 1)
+    """Look before a hit, as for the other spelling."""
+    found = _at(_CISCO, text, hit - 15) or _at(_CISCO, text, hit - 14)
     if found is None or not any(letter in b"abcdefABCDEF" for letter in found[0]):
         return None
     return found.span()
+
+
+def _at(pattern: re.Pattern[bytes], text: bytes, start: int) -> re.Match[bytes] | None:
+    return pattern.match(text, start) if start >= 0 else None
 
 
 def _locate_ipv6(text: bytes, hit: int) -> Span | None:
@@ -69,7 +75,7 @@ def _locate_ipv6(text: bytes, hit: int) -> Span | None:
     if len(address) > _IPV6_LONGEST or text[start - 1 : start].isalnum() or text[end : end + 1].isalnum():
         return None
     groups = address.count(b":")
-    if groups < 2 or (groups < 4 and _SHORT.match(address) is None):
+    if groups < 2 or address.count(b"::") > 1 or (groups < 4 and _SHORT.match(address) is None):
         return None
     if groups < 5 and not is_text(text, start):
         return None
@@ -156,13 +162,12 @@ ROWS = (
         kind="mac",
         probes=(
             Probe(
-                Trigger(rb"(?:^|[^0-9A-Za-z])(?:[0-9A-Fa-f]{2}[:\-]){5}[0-9A-Fa-f]{2}(?:[^0-9A-Za-z]|$)", width=19),
+                Trigger(rb"(?:^|[^0-9A-Za-z])(?:[0-9A-Fa-f]{2}[:\-]){5}[0-9A-Fa-f]{2}(?:[^0-9A-Za-z]|$)"),
                 _locate_mac,
             ),
             Probe(
                 Trigger(
                     rb"(?:^|[^0-9A-Za-z])[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}(?:[^0-9A-Za-z]|$)",
-                    width=16,
                 ),
                 _locate_cisco,
             ),
