@@ -59,7 +59,7 @@ class NumberTable:
         self._runs = re.compile(_RUN % (min(map(len, self._entries), default=1), self._longest))
         self._wide_runs = re.compile(_RUN % (min(map(len, self._entries), default=1), 3 * self._longest))
         self._known: dict[bytes, tuple[_Entry, ...]] = {}
-        self._verdicts: dict[tuple[bytes, bytes], tuple[tuple[int, int], ...]] = {}
+        self._verdicts: dict[tuple[int, bytes], tuple[tuple[int, int], ...]] = {}
         beginnings = _beginnings(self._entries)
         self._reach = 1 + max((len(begin) for group in beginnings for begin in group), default=0)
         self.triggers = [Trigger(APART_LEFT + rb"(?:" + _trie(group) + rb")" + _NO_WORD) for group in beginnings]
@@ -67,6 +67,7 @@ class NumberTable:
     def locate(self, text: bytes, hits: Iterable[int]) -> set[tuple[int, int, int]]:
         """Return start, end and row of every number that begins shortly before a hit."""
         found: set[tuple[int, int, int]] = set()
+        candidates, verdicts = self._known, self._verdicts
         for first, last in _windows(sorted(hits)):
             low = max(0, first - _REACH)
             window, longest = text[low : last + 3 * self._longest], self._longest
@@ -78,33 +79,37 @@ class NumberTable:
                 start = low + run.start()
                 if start >= last:
                     break
-                entries = self._candidates(run[1])
-                if entries:
-                    for end, row in self._proved(text, start, start + longest + _BESIDE, entries):
-                        found.add((start, end, row))
+                skeleton = run[1]
+                entries = candidates.get(skeleton)
+                if entries is None:
+                    entries = self._candidates(skeleton)
+                if not entries:
+                    continue
+                begin = start - _BESIDE if start > _BESIDE else 0
+                key = (start - begin, text[begin : start + longest + _BESIDE])
+                proved = verdicts.get(key)
+                if proved is None:
+                    proved = self._proved(text, start, entries, key)
+                for length, row in proved:
+                    found.add((start, start + length, row))
         return found
 
-    def _proved(self, text: bytes, start: int, high: int, entries: tuple[_Entry, ...]) -> Iterable[tuple[int, int]]:
-        """Return end and row of every number at `start`. Answers are kept, as the same numbers tend to come again."""
-        key = (text[max(0, start - _BESIDE) : start], text[start:high])
-        known = self._verdicts.get(key)
-        if known is None:
-            found = [(entry, entry.pattern.match(text, start)) for entry in entries]
-            known = tuple(
-                (number.end() - start, entry.row)
-                for entry, number in found
-                if number is not None and entry.check(compact(number[0]))
-            )
-            if len(self._verdicts) >= _KNOWN:
-                self._verdicts.clear()
-            self._verdicts[key] = known
-        return [(start + length, row) for length, row in known] if known else known
+    def _proved(
+        self, text: bytes, start: int, entries: tuple[_Entry, ...], key: tuple[int, bytes]
+    ) -> tuple[tuple[int, int], ...]:
+        """Return length and row of every number at `start`. Answers are kept: the same numbers tend to come again."""
+        found = [(entry, entry.pattern.match(text, start)) for entry in entries]
+        proved = tuple(
+            (number.end() - start, entry.row)
+            for entry, number in found
+            if number is not None and entry.check(compact(number[0]))
+        )
+        if len(self._verdicts) >= _KNOWN:
+            self._verdicts.clear()
+        return self._verdicts.setdefault(key, proved)
 
     def _candidates(self, skeleton: bytes) -> tuple[_Entry, ...]:
-        """Return the layouts that what begins like this may have."""
-        known = self._known.get(skeleton)
-        if known is not None:
-            return known
+        """Return the layouts that what begins like this may have, and keep the answer."""
         wanted: dict[_Entry, None] = {}
         narrow = skeleton.replace(_WIDE, b"")
         for end in _ENDS.finditer(narrow):

@@ -38,9 +38,11 @@ class Reader(Protocol):
         """Return up to where a unit that isn't complete may be shown on an idle terminal."""
 
 
-_EMPTY = re.compile(
-    rb"(?i)null|none|nil|\\n|n/?a|-|undefined|true|false|\*+|\[[A-Z\-]+(?::[0-9a-z\-./]+)?\]|string|str|text|varchar|char|date|datetime"
+_NOTHING = (
+    rb"null|none|nil|\\n|n/?a|-|undefined|true|false|\*+|\[[A-Z\-]+(?::[0-9a-z\-./]+)?\]"
+    rb"|string|str|text|varchar|char|date|datetime"
 )
+_EMPTY = re.compile(rb"(?i)" + _NOTHING)
 _RULE = re.compile(rb"[-+=|:\s]+|(?:\xe2[\x94\x95][\x80-\xbf]|\s)+")
 _PROMPT = re.compile(rb"[^\n]{0,200}[$#>%:] ?\Z")
 _PAGED = re.compile(rb"(?:[\x1b\r\s~:]|\.\.\.skipping\.\.\.|\(END\)|\([0-9]{1,9} rows?\)|Pattern not found[^\r\n|]*)*")
@@ -228,21 +230,23 @@ class Tuples:
 
 _GAP = re.compile(rb"[:=>|]{0,2}[ \t]{0,30}(\\?[\"']|)")
 _ADDRESS = re.compile(rb"[0-9A-Fa-f.:/%\-]{3,}")
-_BARE = re.compile(rb"(?:[^ ,;|\t\r\n<>&{}()\[\]\"\x00\x1b]++| (?! |[A-Za-z_\-.]{1,40}[:=]|-|\||\r|\n|\Z))*+")
+_INSIDE = rb"(?:[^ ,;|\t\r\n<>&{}()\[\]\"\x00\x1b]++| (?! |[A-Za-z_\-.]{1,40}[:=]|-|\||\r|\n|\Z))*+"
+_BARE = re.compile(_INSIDE)
+_DIGIT_INSIDE = _INSIDE.replace(b"[^", b"[^0-9", 1) + b"[0-9]"
 _WORD = re.compile(rb"[^\s,;|<>&{}()\[\]\"\x00\x1b]*+")
 _QUOTED = {
     quote: re.compile(rb"(?:(?!" + re.escape(quote) + rb")(?:[^\\\n]|\\(?:.|\Z)))*+", re.DOTALL)
     for quote in (b"'", b'"', b"\\'", b'\\"')
 }
-_REFUSED = re.compile(rb"[$%{<\[(@*\\/]")
+_REFUSED = re.compile(rb"\Z|[$%{<\[(@*\\/]|(?i:" + _NOTHING + rb")\Z")
 _DIGITS = b"0123456789"
 _LETTER = re.compile(rb"[A-Za-z\x80-\xff]")
 _PART = rb"(?:[A-Z]|\xc3[\x80-\x9e]|[\xc4\xc5\xd0][\x80-\xbf])(?:[a-z'\x80-\xd4][A-Za-z'\x80-\xd4\-]*|\.)"
 _PERSON = re.compile(_PART + rb"(?: (?:" + _PART + rb"|van|von|de|der|den|di|da|del|la|bin|al)){1,4}")
 _LIKELY = {
     "name": re.compile(_GAP.pattern + rb"[^A-Za-z\x80-\xff]*+[A-Za-z\x80-\xff]"),
-    "birth-date": re.compile(rb"[^0-9]*+[0-9]"),
-    "national-id": re.compile(rb"(?:[^0-9]*+[0-9]){5}"),
+    "birth-date": re.compile(_GAP.pattern + rb"(?:(?<=[\"'])|" + _DIGIT_INSIDE + b")"),
+    "national-id": re.compile(_GAP.pattern + rb"(?:(?<=[\"'])|(?:" + _DIGIT_INSIDE + b"){5})"),
     WEAK: re.compile(_GAP.pattern + _PART + b" "),
 }
 _LEAST_DIGITS = {"birth-date": 1, "national-id": 5}
@@ -298,7 +302,7 @@ class Value(NamedTuple):
         digits = len(value) - len(value.translate(None, _DIGITS))
         if digits < least or (self.weak and digits) or (not least and _LETTER.search(value) is None):
             return False
-        if is_empty(value) or _REFUSED.match(value) or text[high : high + 1] in (b"(", b"[") or kind_of(value):
+        if _REFUSED.match(value) or text[high : high + 1] in (b"(", b"[") or kind_of(value):
             return False
         if not self.weak or self.told or _PERSON.fullmatch(value):
             return True
