@@ -11,6 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bastion.masking.disguise import Disguise, DisguiseWatch
+from bastion.masking.engine import ENGINES
 from bastion.masking.inside import can_unpack
 from bastion.masking.masker import DETECTORS, finder_for
 from tests.bastion.masking import texts
@@ -32,9 +33,11 @@ PIECES = [
 ]
 
 
-def watch(data: bytes, size: int = 1000, *, terminal: bool = False) -> tuple[Disguise | None, bytes]:
+def watch(
+    data: bytes, size: int = 1000, *, terminal: bool = False, engine: str = "hyperscan"
+) -> tuple[Disguise | None, bytes]:
     """Return what was recognised, and what went out by then."""
-    watcher = DisguiseWatch(finder_for(DETECTORS, "hyperscan"), terminal=terminal)
+    watcher = DisguiseWatch(finder_for(DETECTORS, engine), terminal=terminal)
     out = b"".join(watcher.feed(data[low : low + size]) for low in range(0, len(data), size)) + watcher.end()
     if watcher.seen is None:
         assert out == data, "what hides nothing goes on whole"
@@ -134,6 +137,13 @@ def test_what_goes_on_does_not_depend_on_how_it_was_cut(pieces: list[bytes], siz
     seen, _ = watch(data, size, terminal=terminal)
     whole, _ = watch(data, len(data) or 1, terminal=terminal)
     assert (seen is None) == (whole is None)
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=12), st.integers(1, 50), st.booleans())
+def test_engines_agree(pieces: list[bytes], size: int, terminal: bool) -> None:
+    data = b"".join(pieces)
+    seen = {engine: watch(data, size, terminal=terminal, engine=engine) for engine in ENGINES}
+    assert seen["hyperscan"] == seen["re2"] == seen["re"]
 
 
 def test_little_is_kept() -> None:
