@@ -68,13 +68,13 @@ _TRIGGER = Trigger(
 
 
 def _locate(text: bytes, hit: int) -> Span | None:
-    at = text.rfind(b"@", max(0, hit - _LABEL_LIMIT - 2), hit)
+    at = text.rfind(b"@", hit - _LABEL_LIMIT - 2 if hit > _LABEL_LIMIT + 2 else 0, hit)
     host = _HOST.match(text, at + 1)
     if at < 0 or host is None:
         return None
     domain = host[0].partition(b"..")[0].rstrip(b".-")
     end = at + 1 + len(domain)
-    window = text[max(0, at - _LOCAL_LIMIT) : at]
+    window = text[at - _LOCAL_LIMIT if at > _LOCAL_LIMIT else 0 : at]
     start = at - len(window[len(window.rstrip(_LOCAL)) :].lstrip(_NOT_FIRST))
     if start == at or _TOP.search(domain) is None or domain.rpartition(b".")[2].lower() in _NO_ADDRESS:
         return None
@@ -86,6 +86,7 @@ def _locate(text: bytes, hit: int) -> Span | None:
 
 
 _MARK = re.compile(rb"%40|\\u0040|&#(?:64|x40);", re.IGNORECASE)
+_MARKS = (b"%40", b"\\u0040", b"\\U0040", b"&#64;", b"&#x40;", b"&#X40;")
 _MARK_LONGEST = 6
 _MARK_BYTES = b"%\\&#;" + _ALNUM
 _PLAIN_LOCAL = _ALNUM + b"._%+-"
@@ -118,17 +119,17 @@ class _EncodedOpening:
 
 
 def _locate_encoded(text: bytes, hit: int) -> Span | None:
-    marks = list(_MARK.finditer(text, max(0, hit - _LABEL_LIMIT - 2 - _MARK_LONGEST), hit))
-    host = _PLAIN_HOST.match(text, marks[-1].end()) if marks else None
-    if host is None:
+    low = max(0, hit - _LABEL_LIMIT - 2 - _MARK_LONGEST)
+    at = max([text.rfind(mark, low, hit) for mark in _MARKS])
+    mark = _MARK.match(text, at) if at >= 0 else None
+    if mark is None or (host := _PLAIN_HOST.match(text, mark.end())) is None:
         return None
-    at = marks[-1].start()
     domain = host[0].partition(b"..")[0].rstrip(b".-")
     window = text[max(0, at - _LOCAL_LIMIT) : at]
     start = at - len(window[len(window.rstrip(_PLAIN_LOCAL)) :].lstrip(b".-%"))
     if start == at or _TOP.search(domain) is None or domain.rpartition(b".")[2].lower() in _NO_ADDRESS:
         return None
-    return (start, marks[-1].end() + len(domain)) if is_text(text, start) else None
+    return (start, mark.end() + len(domain)) if is_text(text, start) else None
 
 
 ROWS = (

@@ -176,10 +176,15 @@ def _is_code(key: bytes, value: bytes, name: bytes, after: bytes) -> bool:
 
 
 def _locate_url(text: bytes, hit: int) -> Span | None:
-    for url in _URL.finditer(text, max(0, hit - _URL_REACH), hit):
-        if url.end() == hit:
-            return url.span(1) if url[1][:1] != b"[" else None  # not what replaces one
-    return None
+    low = hit - _URL_REACH if hit > _URL_REACH else 0
+    begin = text.rfind(b"://", low + 1, hit) - 1  # stands nowhere but at the beginning
+    found = _URL.match(text, begin, hit) if begin >= low else None
+    if found is None or found.end() != hit:
+        begin = text.rfind(b"thin:", low, max(low, text.rfind(b"/", low, hit)))
+        found = _URL.match(text, begin, hit) if begin >= low else None
+    if found is None or found.end() != hit:
+        return None
+    return found.span(1) if found[1][:1] != b"[" else None  # not what replaces one
 
 
 def _locate_cookie(text: bytes, hit: int) -> Span | None:
