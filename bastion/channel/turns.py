@@ -20,6 +20,8 @@ LEAST, FIRST, MOST = 256, 2048, 16384
 """Bytes of a slice."""
 WHOLE = 131072
 """The most of a slice where nothing is masked: bytes cost the same there whatever they hold, and slices cost more."""
+_LONGER = 64
+"""What part of itself a slice may be longer to end with a line: there least is held back, to be looked at again."""
 
 
 class Turns:
@@ -103,7 +105,9 @@ class Turns:
             if self._spent >= TURN:
                 self._waiting.appendleft((stream, data[place:]))
                 return
-            piece = data[place : place + self._size]
+            end = place + self._size
+            end = data.find(b"\n", end - 1, end + self._size // _LONGER) + 1 or end
+            piece = data[place:end]
             self._slice(stream, piece)
             place += len(piece)
 
@@ -118,7 +122,7 @@ class Turns:
         self._spent += seconds
         if seconds > SLICE:
             self._size = max(LEAST, int(size * SLICE / seconds))
-        elif size == self._size and seconds < SLICE / 2:
+        elif size >= self._size and seconds < SLICE / 2:
             self._size = min(self._most, 2 * size)
 
     def _next(self) -> None:

@@ -136,3 +136,16 @@ def test_slices_grow_to_what_is_allowed() -> None:
     turns = Turns(lambda _, data: seen.append(len(data)), lambda _: None, lambda _: None, lambda: 0.0, most=WHOLE)
     turns.add(Stream.STDOUT, b"." * (4 * WHOLE))
     assert max(seen) == WHOLE
+
+
+def test_slices_end_with_a_line_where_one_ends_near() -> None:
+    loop, line = Loop(), CHEAP * 99 + b"\n"
+    text = line * 4000 + CHEAP * 100_000
+    loop.add(text)
+    while loop.turn():
+        pass
+    assert b"".join(loop.seen) == text
+    assert max(map(len, loop.seen)) <= MOST + len(line)
+    lines = [piece for piece in loop.seen if b"\n" in piece and len(piece) >= 100 * 64]
+    assert len(lines) > 20
+    assert all(piece.endswith(b"\n") for piece in lines[:-1])
