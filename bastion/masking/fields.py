@@ -61,6 +61,7 @@ _LONGEST = 4  # words of a field's name
 WEAK = "weak"
 """What `kind_of` says of a bare `name`."""
 
+_TELL_NOTHING = frozenset(("", WEAK))
 PERSONAL = frozenset(("name", "birth-date", "email", "phone", "national-id", "iban", "card"))
 """Kinds of fields that tell of a bare `name` beside them whose it is."""
 
@@ -111,12 +112,11 @@ def header(cells: list[bytes]) -> list[str] | None:
     stripped = [cell.strip() for cell in cells]
     if not stripped[-1] and not any(stripped[1:]):
         return None  # one word and a comma: a line of a list
-    if not all(not cell or _VALID.fullmatch(cell) for cell in stripped):
-        return None
-    if stripped[0].lower().partition(b" ")[0] in _FIRST_WORDS or any(cell.count(b" ") > 3 for cell in stripped):
-        return None
+    for cell in stripped:
+        if cell and (_VALID.fullmatch(cell) is None or cell.count(b" ") > 3 or _TAG.fullmatch(cell) is not None):
+            return None
     kinds = [kind_of(cell) for cell in stripped]
-    if not any(kind and kind != WEAK for kind in kinds) or any(map(_TAG.fullmatch, stripped)):
+    if _TELL_NOTHING.issuperset(kinds) or stripped[0].lower().partition(b" ")[0] in _FIRST_WORDS:
         return None
     return ["name" if kind == WEAK else kind for kind in kinds]
 

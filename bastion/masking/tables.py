@@ -43,6 +43,7 @@ _NOTHING = (
     rb"|string|str|text|varchar|char|date|datetime"
 )
 _EMPTY = re.compile(rb"(?i)" + _NOTHING)
+_EMPTY_FIRST = b"nN\\-uUtTfF*[sSvVcCdD"
 _RULE = re.compile(rb"[-+=|:\s]+|(?:\xe2[\x94\x95][\x80-\xbf]|\s)+")
 _PROMPT = re.compile(rb"[^\n]{0,200}[$#>%:] ?\Z")
 _PAGED = re.compile(rb"(?:[\x1b\r\s~:]|\.\.\.skipping\.\.\.|\(END\)|\([0-9]{1,9} rows?\)|Pattern not found[^\r\n|]*)*")
@@ -59,7 +60,11 @@ _BAR = "│".encode()
 
 def is_empty(value: bytes) -> bool:
     """Return whether a field holds nothing, or what it held is masked already."""
-    return not value or _EMPTY.fullmatch(value) is not None
+    return not value or (value[0] in _EMPTY_FIRST and _EMPTY.fullmatch(value) is not None)
+
+
+def _either(kind: str, other: str) -> str:
+    return kind or other
 
 
 def pieces(line: bytes, delimiter: bytes) -> list[tuple[int, int]]:
@@ -172,15 +177,16 @@ class Rows:
     def _cells(self, line: bytes, base: int, found: list[tuple[int, int]]) -> list[Cell]:
         cells = []
         shift = len(found) - len(self.kinds)
-        for place, (begin, high) in enumerate(found):
-            kind = self.kinds[place] if place < len(self.kinds) else ""
-            if shift and not kind and place >= shift:
-                kind = self.kinds[place - shift]  # a delimiter stood in some cell: count from the end too
+        kinds = self.kinds
+        if shift:  # a delimiter stood in some cell, or cells are missing: count from the end too
+            more = ("",) * shift
+            kinds = tuple(map(_either, (*kinds, *more)[: len(found)], (*more, *kinds)[-len(found) :]))
+        for (begin, high), kind in zip(found, kinds, strict=True):
             if not kind:
                 continue
-            value = line[begin:high]
-            low = begin + len(value) - len(value.lstrip(_BEFORE))
-            value = value.lstrip(_BEFORE).rstrip(b" \"'")
+            value = line[begin:high].lstrip(_BEFORE)
+            low = high - len(value)
+            value = value.rstrip(b" \"'")
             if kind == "email" and b" " in value:
                 continue  # more than an address, which is found by its form
             if not is_empty(value) and (kind not in {"ip", "mac"} or _ADDRESS.fullmatch(value)):
