@@ -72,13 +72,16 @@ def _locate(text: bytes, hit: int) -> Span | None:
     host = _HOST.match(text, at + 1)
     if at < 0 or host is None:
         return None
-    domain = host[0].partition(b"..")[0].rstrip(b".-")
+    domain = host[0]
+    if b".." in domain:
+        domain = domain.partition(b"..")[0]
+    domain = domain.rstrip(b".-")
     end = at + 1 + len(domain)
     window = text[at - _LOCAL_LIMIT if at > _LOCAL_LIMIT else 0 : at]
     start = at - len(window[len(window.rstrip(_LOCAL)) :].lstrip(_NOT_FIRST))
     if start == at or _TOP.search(domain) is None or domain.rpartition(b".")[2].lower() in _NO_ADDRESS:
         return None
-    if text[start:at] == b"git" and text[end : end + 1] == b":":
+    if at - start == 3 and text[start:at] == b"git" and text[end : end + 1] == b":":
         return None
     if not is_text(text, start) and _STRONG.fullmatch(text, start, end) is None:
         return None

@@ -97,13 +97,14 @@ class NumberTable:
     def _proved(
         self, text: bytes, start: int, entries: tuple[_Entry, ...], key: tuple[int, bytes]
     ) -> tuple[tuple[int, int], ...]:
-        """Return length and row of every number at `start`. Answers are kept: the same numbers tend to come again."""
-        found = [(entry, entry.pattern.match(text, start)) for entry in entries]
-        proved = tuple(
-            (number.end() - start, entry.row)
-            for entry, number in found
-            if number is not None and entry.check(compact(number[0]))
-        )
+        """Return length and row of the numbers at `start`. Answers are kept: the same numbers tend to come again."""
+        rows: dict[int, int] = {}  # of those that end at the same place the first row names the number
+        for entry in entries:
+            number = entry.pattern.match(text, start)
+            if number is not None and entry.check(compact(number[0])):
+                length = number.end() - start
+                rows[length] = min(entry.row, rows.get(length, entry.row))
+        proved = tuple(rows.items())
         if len(self._verdicts) >= _KNOWN:
             self._verdicts.clear()
         return self._verdicts.setdefault(key, proved)

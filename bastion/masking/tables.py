@@ -276,8 +276,9 @@ class Value(NamedTuple):
         gap = _GAP.match(text, start, end)
         assert gap is not None
         low = gap.end()
-        pattern = _QUOTED[gap[1]] if gap[1] else _BARE if self.spaced else _WORD
-        found = pattern.match(text, low, min(end, low + _LONGEST_VALUE + 8))
+        quote, limit = gap[1], low + _LONGEST_VALUE + 8
+        pattern = _QUOTED[quote] if quote else _BARE if self.spaced else _WORD
+        found = pattern.match(text, low, min(end, limit))
         assert found is not None
         high = found.end()
         needed = high + 1 + (_LOOK_AHEAD if self.weak and not self.told else 0)
@@ -304,10 +305,13 @@ class Value(NamedTuple):
         return OBJECT_END.search(text, high, end) is not None
 
     def _believed(self, text: bytes, value: bytes, high: int) -> bool:
-        least = _LEAST_DIGITS.get(self.kind, 0)
-        digits = len(value) - len(value.translate(None, _DIGITS))
-        if digits < least or (self.weak and digits) or (not least and _LETTER.search(value) is None):
+        least = _LEAST_DIGITS.get(self.kind)
+        if least is None and _LETTER.search(value) is None:
             return False
+        if least is not None or self.weak:
+            digits = len(value) - len(value.translate(None, _DIGITS))
+            if digits if least is None else digits < least:
+                return False
         if _REFUSED.match(value) or text[high : high + 1] in (b"(", b"[") or kind_of(value):
             return False
         if not self.weak or self.told or _PERSON.fullmatch(value):
