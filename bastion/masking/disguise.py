@@ -18,7 +18,7 @@ import re2
 from bastion.masking.echo import Echo
 from bastion.masking.engine import ENGINES, Engine, Trigger
 from bastion.masking.finder import Finder
-from bastion.masking.inside import MAGIC, MAGICS, InsideError, Unpacked, Values, can_unpack, magic_of
+from bastion.masking.inside import MAGIC, InsideError, Unpacked, Values, can_unpack, magic_of
 from bastion.masking.runs import (
     RUN,
     SIGNS,
@@ -207,7 +207,7 @@ class DisguiseWatch:
     def _check(self, text: bytes, runs: list[tuple[int, int]]) -> None:
         """Look into runs that are whole."""
         texts = []
-        for said, form in telling(text, runs, MAGICS):
+        for said, form in telling(text, runs):
             if inside := magic_of(said):
                 self.seen = Disguise(f"{form} of {inside}")
             else:

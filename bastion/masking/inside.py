@@ -29,8 +29,7 @@ MAGIC = (
 )
 """What containers and encrypted files begin with, and their names."""
 
-MAGICS = tuple(magic for magic, _ in MAGIC)
-"""The same without names."""
+_MAGICS = tuple(magic for magic, _ in MAGIC)
 _PIECE = 256 * 1024
 _RATIO = 64  # to how much a byte may unpack, from `_SMALL` on
 _SMALL = 1024 * 1024
@@ -115,7 +114,7 @@ def can_unpack(form: str) -> bool:
 
 def magic_of(head: bytes) -> str:
     """Return the name of the container whose magic bytes begin `head`, or an empty text."""
-    if not head.startswith(MAGICS):
+    if not head.startswith(_MAGICS):
         return ""
     return next(name for magic, name in MAGIC if head.startswith(magic))
 

@@ -7,7 +7,9 @@ at its end. Here is what can be told of a text as it stands; who reads a stream 
 import base64
 import re
 from binascii import unhexlify
-from collections.abc import Sequence
+from collections.abc import Iterable
+
+from bastion.masking.inside import MAGIC, magic_of
 
 RUN = 40
 """Characters of an encoding that are looked at."""
@@ -19,8 +21,8 @@ SIGNS = bytes(set(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz01234567
 
 _SHORT = 256  # decoded bytes of a run that is looked into only if it may be text
 _SHOWN = bytes(range(0x20, 0x7F)) + b"\r\n\t\x00"
+_FIRSTS = frozenset(magic[0] for magic, _ in MAGIC)
 _HEX = b"0123456789ABCDEFabcdef"
-_HEX_LINES = _HEX + b"\r\n"
 _STANDARD = bytes.maketrans(b"-_", b"+/")
 _OUTLINE = bytes(0x77 if byte in SIGNS and byte != 0x3D else 0x20 for byte in range(256))  # words as w, the rest blank
 _LONG = b"w" * RUN
@@ -79,25 +81,29 @@ def is_hex(signs: bytes) -> bool:
     return bool(signs) and not signs.translate(None, _HEX)
 
 
-def decoded(run: bytes) -> tuple[bytes, str]:
-    """Return what a whole run says, and how it is encoded."""
-    if not run.translate(None, _HEX_LINES):
-        return from_hex(run if run.isalnum() else run.translate(None, b"\r\n")), "hex"
-    return from_base64(*run.translate(None, b"\r\n").split(b"=")), "base64"
-
-
-def telling(text: bytes, runs: Sequence[tuple[int, int]], heads: tuple[bytes, ...]) -> list[tuple[bytes, str]]:
-    """Return what those runs say, and how they are encoded, but for noise that begins with none of the heads.
+def telling(text: bytes, runs: Iterable[tuple[int, int]]) -> list[tuple[bytes, str]]:
+    """Return what those runs say, and how they are encoded, but for noise that begins as no container does.
 
     Noise is what is short as a key or a digest and looks like one: by far no text.
     """
     told = []
     for start, stop in runs:
-        said, form = decoded(text[start:stop])
+        run = text[start:stop]
+        try:
+            said, form = unhexlify(run), "hex"  # as most are: digests
+        except ValueError:
+            said, form = _decoded(run)
         size = len(said)
-        if size >= _SHORT or size >= 4 * len(said.translate(None, _SHOWN)) or said.startswith(heads):
+        readable = size >= _SHORT or size >= 4 * len(said.translate(None, _SHOWN))
+        if readable or (said[0] in _FIRSTS and magic_of(said)):
             told.append((said, form))
     return told
+
+
+def _decoded(run: bytes) -> tuple[bytes, str]:
+    """Return what a whole run says, and how it is encoded."""
+    signs = run.translate(None, b"\r\n")
+    return (from_hex(signs), "hex") if is_hex(signs) else (from_base64(*signs.split(b"=")), "base64")
 
 
 def from_hex(signs: bytes) -> bytes:
