@@ -37,6 +37,9 @@ Head = tuple[int, int]
 """Where what may open a structure ends, and which it is."""
 
 _KINDS_OF_KEYS = {NAME_KEY: "name", DATE_KEY: "birth-date", NUMBER_KEY: "national-id"}
+_VALUES = {(kind, spaced): Value(kind, spaced) for kind in _KINDS_OF_KEYS.values() for spaced in (False, True)}
+_TOLD = Value("name", spaced=True, weak=True, told=True)
+_UNTOLD = Value("name", spaced=True, weak=True)
 _REACH = 96
 _BREAKS = (b"\n", b"\r", BARRIER)  # as pagers begin a line
 _BREAK = re.compile(rb"[" + b"".join(_BREAKS) + rb"]")
@@ -185,7 +188,7 @@ def _value(around: _Around, place: int) -> Value | None:
         return None  # no element of XML
     kind = kind_of(key)
     spaced = sign != b"=" or text[place - 2 : place - 1] in (b" ", b"\t")
-    return Value(kind, spaced) if kind in {"name", "birth-date", "national-id"} else None
+    return _VALUES.get((kind, spaced))
 
 
 def _weak_value(around: _Around, place: int) -> Value | None:
@@ -206,7 +209,7 @@ def _weak_value(around: _Around, place: int) -> Value | None:
     told = told or (recorded and (not lead or lead.endswith(b"\n")))
     if sign == b"|" and not told:
         return None
-    return Value("name", spaced=True, weak=True, told=told)
+    return _TOLD if told else _UNTOLD
 
 
 def _kinds(columns: bytes) -> tuple[str, ...] | None:
