@@ -375,8 +375,8 @@ class Heading:
 
 
 def may_be_header(text: bytes, start: int, end: int) -> bool:
-    """Return whether the line that begins here may name columns: quick, for most of what doesn't."""
-    return _NO_HEADER.match(text, start, end) is None
+    """Return whether the line that begins here may name columns, as each does that isn't whole yet. Quick."""
+    return _NO_HEADER.match(text, start, end) is None or text.find(b"\n", start, end) < 0
 
 
 def rows_under(line: bytes) -> Rows | None:
