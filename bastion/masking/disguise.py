@@ -20,6 +20,7 @@ from bastion.masking.engine import ENGINES, Engine, Trigger
 from bastion.masking.finder import Finder
 from bastion.masking.inside import MAGIC, InsideError, Unpacked, Values, can_unpack, magic_of
 from bastion.masking.runs import (
+    LETTERS,
     RUN,
     SIGNS,
     WORD,
@@ -186,7 +187,8 @@ class DisguiseWatch:
         """Return the end of what went out, where it may belong to a run that goes on now."""
         if self._held[0] not in SIGNS:
             return b""
-        return self._before[len(self._before.rstrip(SIGNS)) :]
+        before = self._before.rstrip(b"=") if self._held[:1] == b"=" else self._before
+        return self._before[len(before.rstrip(LETTERS)) :]
 
     def _magic(self, text: bytes) -> int | None:
         """Return where a magic begins at the beginning of the output or of a line."""

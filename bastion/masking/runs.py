@@ -18,6 +18,8 @@ LINE = 16
 WORD = rb"[A-Za-z0-9+/_\-]"
 SIGNS = bytes(set(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_="))
 """All characters of an encoding, with padding."""
+LETTERS = SIGNS.replace(b"=", b"")
+"""The same without: behind padding in the same line something else begins."""
 
 _SHORT = 256  # decoded bytes of a run that is looked into only if it may be text
 _SHOWN = bytes(range(0x20, 0x7F)) + b"\r\n\t\x00"
@@ -28,6 +30,7 @@ _OUTLINE = bytes(0x77 if byte in SIGNS and byte != 0x3D else 0x20 for byte in ra
 _LONG = b"w" * RUN
 _ENDINGS = frozenset(b"=\r\n")
 _MORE = re.compile(rb"=*(?:\r?\n" + WORD + rb"{%d,}=*)*" % LINE)
+_WORD_END = re.compile(WORD + rb"*=*")
 _GOES_ON = re.compile(rb"\r?\n?[A-Za-z0-9+/_\-=]{0,%d}" % (LINE - 1))
 
 
@@ -63,10 +66,11 @@ def run_end(text: bytes) -> tuple[int, bool]:
     """Return where the run that begins a text ends, and whether that is certain: more text may go on with it."""
     size = 0
     while True:
-        rest = text[size:]
-        word = len(rest) - len(rest.lstrip(SIGNS))
+        found = _WORD_END.match(text, size)
+        assert found is not None  # it matches nothing too
+        word = found.end() - size
         if size and word < LINE:
-            return size, word < len(rest)
+            return size, size + word < len(text)
         size += word
         ending = text[size : size + 2]
         if not ending or ending == b"\r":

@@ -131,6 +131,7 @@ def test_what_hides_nothing_is_left_alone(size: int) -> None:
 
 
 @example(pieces=[PIECES[1], b"\n", PIECES[1], PIECES[2]], size=1, terminal=False)  # two texts, each with its padding
+@example(pieces=[b"/usr/share/some/where/that/is/longer/than/forty", *2 * [PIECES[1]]], size=1, terminal=True)
 @given(st.lists(st.sampled_from(PIECES), max_size=12), st.integers(1, 50), st.booleans())
 def test_what_goes_on_does_not_depend_on_how_it_was_cut(pieces: list[bytes], size: int, terminal: bool) -> None:
     data = b"".join(pieces)
