@@ -95,7 +95,7 @@ class FrugalPackets(BulkPackets, ThriftyConnection):
 
     def connection_lost(self, exc: Exception | None = None) -> None:
         """End; where the peer hung up while a packet of its own is worked off, after that and what follows it."""
-        if exc is None and not ismethod(self._recv_handler):  # what asyncssh has there while a task works on a packet
+        if exc is None and self.is_client() and not ismethod(self._recv_handler):  # what asyncssh has there while a task works on a packet
             self._hung_up = True
         else:
             super().connection_lost(exc)
