@@ -8,7 +8,7 @@ protocol changes: the same packets go out in the same order.
   packets leave together at the end of the event loop's turn.
 - The keepalive timer is not set anew for each packet that comes in; when it fires, it looks whether any did.
 - Nothing is put into words for a log that nobody keeps.
-- A peer that hangs up is heard to its last word. asyncssh works some packets off in tasks, and forgets them, and what
+- A target that hangs up is heard to its last word. asyncssh works some packets off in tasks, and forgets them, and what
   came behind them, where the end comes before the task had its turn.
 """
 
@@ -94,8 +94,9 @@ class FrugalPackets(BulkPackets, ThriftyConnection):
         return self._hung_up
 
     def connection_lost(self, exc: Exception | None = None) -> None:
-        """End; where the peer hung up while a packet of its own is worked off, after that and what follows it."""
-        if exc is None and self.is_client() and not ismethod(self._recv_handler):  # what asyncssh has there while a task works on a packet
+        """End; where a target hung up while a packet of its own is worked off, after that and what follows it."""
+        # What asyncssh has in place of its method, while a task works on a packet, is none.
+        if exc is None and self.is_client() and not ismethod(self._recv_handler):
             self._hung_up = True
         else:
             super().connection_lost(exc)
