@@ -304,7 +304,8 @@ class _Run:
             return Disguise(f"{form} of {inside}" if inside else form, values), 0
         undecided = self._values.open
         keep = 2 * undecided + _TAIL if undecided else 0
-        return None, self.release(max(0, len(text) - min(keep, _LONGEST)))
+        decided = min(len(text.rstrip(b"\r\n")), len(text) - min(keep, _LONGEST))  # a new line may be no part of it
+        return None, self.release(max(0, decided))
 
     def release(self, size: int) -> int:
         """Note that this much of what is held is let out."""

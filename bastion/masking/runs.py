@@ -97,11 +97,20 @@ def telling(text: bytes, runs: Iterable[tuple[int, int]]) -> list[tuple[bytes, s
             said, form = unhexlify(run), "hex"  # as most are: digests
         except ValueError:
             said, form = _decoded(run)
-        size = len(said)
-        readable = size >= _SHORT or size >= 4 * len(said.translate(None, _SHOWN))
+        readable = len(said) >= _SHORT or _is_readable(said) or _is_readable_in_part(run)
         if readable or (said[0] in _FIRSTS and magic_of(said)):
             told.append((said, form))
     return told
+
+
+def _is_readable(said: bytes) -> bool:
+    return len(said) >= 4 * len(said.translate(None, _SHOWN))
+
+
+def _is_readable_in_part(run: bytes) -> bool:
+    """Return whether one of several texts that each end with padding is: another may be out of step."""
+    parts = run.translate(None, b"\r\n").rstrip(b"=").split(b"=")
+    return len(parts) > 1 and any(_is_readable(from_base64(part)) for part in parts if part)
 
 
 def _decoded(run: bytes) -> tuple[bytes, str]:

@@ -25,7 +25,7 @@ PIECES = [
     b"/usr/share/some/where/that/is/longer/than/forty",
     b"\n",
     b" word ",
-    b"Salted__",
+    b"Salted__\xf1\x02",  # with the first bytes of a salt
     b"PK\x03\x04",
     gzip.compress(b"clean", mtime=0),
     b"PK",
@@ -132,6 +132,8 @@ def test_what_hides_nothing_is_left_alone(size: int) -> None:
 
 @example(pieces=[PIECES[1], b"\n", PIECES[1], PIECES[2]], size=1, terminal=False)  # two texts, each with its padding
 @example(pieces=[b"/usr/share/some/where/that/is/longer/than/forty", *2 * [PIECES[1]]], size=1, terminal=True)
+@example(pieces=[b"PK", PIECES[1], b"\n", PIECES[1], PIECES[2]], size=1, terminal=False)  # the first is out of step
+@example(pieces=[PIECES[2], b"\n", b"PK\x03\x04"], size=1, terminal=False)  # a line that is none of the run
 @given(st.lists(st.sampled_from(PIECES), max_size=12), st.integers(1, 50), st.booleans())
 def test_what_goes_on_does_not_depend_on_how_it_was_cut(pieces: list[bytes], size: int, terminal: bool) -> None:
     data = b"".join(pieces)
