@@ -246,6 +246,8 @@ def _pass(source: socket.socket, goal: socket.socket) -> None:
 def test_a_killed_client_frees_everything(world: World, alice: Client, bob: Client, way: list[str]) -> None:
     """Sessions, descriptors, the connection to the target and what was held for approval."""
     warm(alice, way)
+    alice.ssh(*way, "echo sshd=$PPID; true")  # what reads commands is started for the first one
+    wait_until("the end of earlier sessions", lambda: not live(alice))
     files = server(world).num_fds()
     running = alice.start(alice.ssh_command(*way, "echo sshd=$PPID; cat"))
     sshd = int(running.wait_for(r"^sshd=(\d+)$")[1])
