@@ -73,7 +73,7 @@ class _Pool:
         )
 
     def _refill(self) -> None:
-        if not self._closed and len(self._ready) + len(self._filling) < self._spares:
+        while not self._closed and len(self._ready) + len(self._filling) < self._spares:
             task = asyncio.create_task(self._add())
             self._filling.add(task)
             task.add_done_callback(self._filling.discard)
@@ -128,6 +128,9 @@ async def _end(process: asyncio.subprocess.Process) -> None:
     if process.returncode is None:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
+    for output in (process.stdout, process.stderr):  # asyncio waits in vain for one whose pipe nobody reads to its end
+        while output is not None and await output.read(1 << 16):
+            pass
     await process.wait()
 
 

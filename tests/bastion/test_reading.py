@@ -4,6 +4,7 @@ import asyncio
 import stat
 from pathlib import Path
 
+import psutil
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -48,6 +49,31 @@ async def test_a_parser_that_fails_is_opaque(tmp_path: Path, script: str) -> Non
     understanding = await broken.understand(b"ls")
     await broken.close()
     assert reasons(understanding) == {Reason.UNREADABLE}
+
+
+def children() -> set[psutil.Process]:
+    """Return the processes that this one started and that still are."""
+    return set(psutil.Process().children())
+
+
+async def test_a_parser_that_prints_without_end_is_ended(tmp_path: Path) -> None:
+    """Though nobody reads what is left of its output."""
+    before = children()
+    endless = CommandReader(program(tmp_path, "exec cat /dev/zero"))
+    for number in range(10):
+        async with asyncio.timeout(20):
+            assert reasons(await endless.understand(b"ls %d" % number)) == {Reason.TOO_LARGE}
+    async with asyncio.timeout(20):
+        await endless.close()
+    assert children() <= before
+
+
+async def test_parsers_wait_for_the_next_texts(reader: CommandReader) -> None:
+    before = children()
+    await reader.understand(b"ls")
+    async with asyncio.timeout(20):
+        while len(children() - before) != reading.SPARES:  # noqa: ASYNC110 - the system tells of no start
+            await asyncio.sleep(0.01)
 
 
 async def test_a_parser_that_is_missing_is_opaque(monkeypatch: pytest.MonkeyPatch) -> None:
