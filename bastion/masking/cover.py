@@ -8,14 +8,13 @@ at once, and the rest of it dropped when it comes. A row's sink makes a value lo
 from collections import Counter
 
 from bastion.masking.finder import Finder, Found
-from bastion.masking.rows import Sink
+from bastion.masking.rows import Sink, Span
 from bastion.masking.styles import Style
 from bastion.masking.writer import PlainWriter, Writer
 
 AnyWriter = Writer | PlainWriter
 
 PARTIAL = "partial"
-NO_ROW = -1
 
 
 class Cover:
@@ -24,7 +23,8 @@ class Cover:
     def __init__(self, finder: Finder, style: Style) -> None:
         self.counts: Counter[str] = Counter()
         self.carry = 0  # how many bytes behind what went out belong to a value already replaced
-        self._finder = finder
+        self._kinds = (*(row.kind for row in finder.rows), PARTIAL)  # by row: NO_ROW is the last one
+        self._sinks_of: tuple[Sink | None, ...] = (*(row.sink for row in finder.rows), None)
         self._style = style
         self._glued = False  # the last byte that went out belonged to a value, which may go on
         self._sinks: list[tuple[int, Sink, int]] = []  # where (from what went out on), what, in which state
@@ -41,17 +41,28 @@ class Cover:
             self._fill(writer, base, min(self._masked, stop), b"")
         pending, self._sinks = self._sinks, []
         self._runs.clear()
-        for place, sink, state in pending:
-            self._swallow(writer, text, base, stop, (base + place, sink, state))
-        for value in found:
-            if self._replaced and value.start < self._masked:
-                self._extend(writer, value.end, base, stop)
-            elif value.end > base:
-                self._replace(writer, text, base, stop, value)
+        for place, open_sink, state in pending:
+            self._swallow(writer, text, base, stop, (base + place, open_sink, state))
+        kinds, sinks, counts, replace = self._kinds, self._sinks_of, self.counts, self._style.replace
+        for start, end, row in found:
+            if self._replaced and start < self._masked:
+                self._extend(writer, end, base, stop)
+            elif end > base:  # what stands before was shown earlier
+                kind = kinds[row]
+                counts[kind] += 1
+                replacement = replace(kind, text[start:end])
+                if self._style.keeps_length:
+                    self._overlay(writer, base, stop, (start, end), replacement)
+                else:
+                    begin = start - base if start > base else 0
+                    until = end - base if end < stop else stop - base
+                    writer.replace(begin, until, end - base, replacement)
+                self._masked, self._replaced = end, True
             else:
                 continue
-            if value.row != NO_ROW and (endless := self._finder.rows[value.row].sink) is not None:
-                self._swallow(writer, text, base, stop, (value.end, endless, 0))
+            sink = sinks[row]
+            if sink is not None:
+                self._swallow(writer, text, base, stop, (end, sink, 0))
         writer.clear(stop - base)
         self.carry = max(0, self._masked - stop) if self._replaced else 0
         self._glued = self._replaced and self._masked >= stop
@@ -65,21 +76,13 @@ class Cover:
         """What went out last was no value."""
         self._glued = False
 
-    def _replace(self, writer: AnyWriter, text: bytes, base: int, stop: int, value: Found) -> None:
-        """Begin a new value; what stands before `base` was shown earlier."""
-        kind = PARTIAL if value.row == NO_ROW else self._finder.rows[value.row].kind
-        self.counts[kind] += 1
-        begin, end = max(value.start, base), min(value.end, stop)
-        replacement = self._style.replace(kind, text[value.start : value.end])
-        if self._style.keeps_length:
-            writer.clear(begin - base)
-            writer.edge(begin - base)
-            if begin > value.start:
-                replacement = b"*" * (value.end - begin)
-            self._fill(writer, base, end, replacement)
-        else:
-            writer.replace(begin - base, end - base, value.end - base, replacement)
-        self._masked, self._replaced = value.end, True
+    def _overlay(self, writer: AnyWriter, base: int, stop: int, value: Span, replacement: bytes) -> None:
+        """Replace a new value byte by byte."""
+        start, end = value
+        begin = max(start, base)
+        writer.clear(begin - base)
+        writer.edge(begin - base)
+        self._fill(writer, base, min(end, stop), replacement if begin == start else b"*" * (end - begin))
 
     def _extend(self, writer: AnyWriter, end: int, base: int, stop: int) -> None:
         """Let the value replaced last reach up to `end`."""

@@ -230,7 +230,7 @@ class DisguiseWatch:
                 return
 
     def _addresses(self, line: bytes) -> int:
-        return sum(self._finder.rows[value.row].kind == "email" for value in self._finder.find(line, 0, len(line)))
+        return sum(self._finder.rows[row].kind == "email" for _, _, row in self._finder.find(line, 0, len(line)))
 
     def _open(self, form: str) -> int:
         if not can_unpack(form):

@@ -5,26 +5,26 @@ A value found is a property of the text around it alone (see `rows`), so finding
 """
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
 
 from bastion.masking.engine import ENGINES, Engine
 from bastion.masking.numbers import NumberTable
 from bastion.masking.rows import Opening, Row
 from bastion.masking.structure import TRIGGERS, Head, Structure
+from bastion.masking.tables import Cell
 from bastion.masking.visible import last_character
 
+Found = tuple[int, int, int]
+"""Where a value begins and ends, and the index of its row. A plain tuple: there may be one for every second byte."""
 
-class Found(NamedTuple):
-    """A value at `text[start:end]`."""
 
-    start: int
-    end: int
-    row: int
+NO_ROW = -1
+"""The row of what must not be shown though nobody knows what it is."""
 
 
 def order(value: Found) -> tuple[int, int, int]:
     """Return what values are sorted by: by start, the longest first."""
-    return value.start, -value.end, value.row
+    start, end, row = value
+    return start, -end, row
 
 
 class Finder:
@@ -38,7 +38,7 @@ class Finder:
         self._first_head = len(probes) + len(self._table.triggers)
         triggers = [probe.trigger for _, probe in probes] + self._table.triggers + [trigger for _, trigger in TRIGGERS]
         self.engine: Engine = ENGINES[engine](triggers)
-        self._rows_of = {row.kind: index for index, row in reversed(list(enumerate(self.rows)))}
+        self._rows_of = {row.kind: index for index, row in reversed(list(enumerate(self.rows)))} | {"": NO_ROW}
         self._openings: tuple[Opening, ...] = tuple(dict.fromkeys(row.opening for row in self.rows))
         self.firsts = bytes(sorted({byte for opening in self._openings for byte in opening.firsts}))
 
@@ -49,16 +49,17 @@ class Finder:
         """
         return self.scan(text, low, high)[0]
 
-    def row_of(self, kind: str) -> int | None:
-        """Return a row of this kind, or None where such values are not looked for."""
-        return self._rows_of.get(kind)
+    def chosen(self, cells: Iterable[Cell]) -> list[Found]:
+        """Return the cells whose values are looked for, in the same order."""
+        rows = self._rows_of
+        return [(start, end, rows[kind]) for start, end, kind in cells if kind in rows]
 
     def find_all(self, text: bytes) -> list[Found]:
         """Return all values of a whole text, those known by their field or column too, as `find` does."""
         found, heads = self.scan(text, 0, len(text))
         cells, _ = Structure().settle(text, 0, len(text), heads, final=True)
-        known = ((start, end, self.row_of(kind) if kind else 0) for start, end, kind in cells)
-        return sorted([*found, *(Found(start, end, row) for start, end, row in known if row is not None)], key=order)
+        known = [(start, end, max(row, 0)) for start, end, row in self.chosen(cells)]  # of no row: as the first one
+        return sorted([*found, *known], key=order)
 
     def scan(self, text: bytes, low: int, high: int) -> tuple[list[Found], list[Head]]:
         """Return what `find` does, and all heads of structures in the text."""
@@ -80,7 +81,7 @@ class Finder:
         for start, end, row in self._table.locate(text, numbers):
             if low <= start < high:
                 found.add((start, -end, row))
-        return [Found(start, -end, row) for start, end, row in sorted(found)], list(heads)
+        return [(start, -end, row) for start, end, row in sorted(found)], list(heads)
 
     def undecided(self, text: bytes) -> int:
         """Return the first position where a value may begin that more text could complete or change.

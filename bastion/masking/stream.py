@@ -11,9 +11,9 @@ client typed and the terminal echoes is shown to the client who typed it.
 
 from collections.abc import Mapping, Sequence
 
-from bastion.masking.cover import NO_ROW, Cover
+from bastion.masking.cover import Cover
 from bastion.masking.echo import Echo
-from bastion.masking.finder import Finder, Found, order
+from bastion.masking.finder import NO_ROW, Finder, Found, order
 from bastion.masking.rows import REACH
 from bastion.masking.structure import Head, Structure
 from bastion.masking.styles import Style
@@ -89,12 +89,12 @@ class StreamMasker:
         stop = min(self._finder.free(text, live), self._structure.free(text, live))
         stop = max(base + self._cover.carry, stop)
         found = sorted(found + cells, key=order)
-        for value in found:
-            if value.start < stop:
-                stop = max(stop, value.end)
-        found = [value for value in found if value.start < stop]
+        for start, end, _ in found:
+            if start < stop:
+                stop = max(stop, end)
+        found = [value for value in found if value[0] < stop]
         if self._interactive and self._idles > 1 and stop < len(text):
-            found.append(Found(stop, len(text), NO_ROW))
+            found.append((stop, len(text), NO_ROW))
             stop = len(text)
         return self._put(shown, text, found, stop, live, final=False)
 
@@ -143,19 +143,15 @@ class StreamMasker:
             cells, settled = self._settle(text, live, heads, final=final)
             if cells or settled < live:
                 live = settled
-                found = sorted([*(value for value in found if value.start < live), *cells], key=order)
+                found = [value for value in found if value[0] < live]
+                found = sorted(found + cells, key=order) if found else cells
         stop = max(live, base)
         return self._put(shown, text, found, stop, live, final=final)
 
     def _settle(self, text: bytes, live: int, heads: Sequence[Head], *, final: bool = False) -> tuple[list[Found], int]:
-        """Return the values known by their field or column, and up to where the text is settled."""
+        """Return the values known by their field or column, by start, and up to where the text is settled."""
         cells, live = self._structure.settle(text, self._decided, live, heads, final=final)
-        found = []
-        for start, end, kind in cells:
-            row = self._finder.row_of(kind) if kind else NO_ROW
-            if row is not None:
-                found.append(Found(start, end, row))
-        return found, live
+        return self._finder.chosen(cells), live
 
     def _put(self, shown: View, text: bytes, found: list[Found], stop: int, live: int, *, final: bool) -> bytes:
         """Put out the text up to `stop` with the values found replaced; what begins before `live` is settled then."""

@@ -178,11 +178,11 @@ def _values(finder: Finder, style: Style, data: bytes) -> list[_Value]:
     text = view(data, Before(), final=True).text
     merged: list[list[int]] = []
     for found in finder.find_all(text):
-        end = _end(finder, text, found)
-        if merged and found.start < merged[-1][1]:
+        start, end, row = found[0], _end(finder, text, found), found[2]
+        if merged and start < merged[-1][1]:
             merged[-1][1] = max(end, merged[-1][1])
         else:
-            merged.append([found.start, end, found.row])
+            merged.append([start, end, row])
     values, line, before = [], 1, 0
     for start, end, row in merged:
         line += text.count(b"\n", before, start)
@@ -196,8 +196,9 @@ def _values(finder: Finder, style: Style, data: bytes) -> list[_Value]:
 
 
 def _end(finder: Finder, text: bytes, found: Found) -> int:
-    sink = finder.rows[found.row].sink
-    return found.end if sink is None else max(found.end, sink.swallow(text, found.end, len(text), 0)[0])
+    _, end, row = found
+    sink = finder.rows[row].sink
+    return end if sink is None else max(end, sink.swallow(text, end, len(text), 0)[0])
 
 
 class _Marked:
