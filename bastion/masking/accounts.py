@@ -146,7 +146,7 @@ ROWS = (
     Row(
         name="iban",
         kind="iban",
-        probes=(Probe(Trigger(APART_LEFT + rb"[A-Z]{2}[0-9]{2}" + _GROUP * 2), _locate_iban),),
+        probes=(Probe(Trigger(APART_LEFT + rb"[A-Z]{2}[0-9]{2}" + _GROUP * 2, apart=True), _locate_iban),),
         opening=NUMBERS,
         samples=(
             "IBAN <DE89 3704 0044 0532 0130 00>",
@@ -166,7 +166,7 @@ ROWS = (
     Row(
         name="small-iban",
         kind="iban",
-        probes=(Probe(Trigger(APART_LEFT + rb"[a-z]{2}[0-9]{2}" + _SMALL_GROUPS), _locate_iban),),
+        probes=(Probe(Trigger(APART_LEFT + rb"[a-z]{2}[0-9]{2}" + _SMALL_GROUPS, apart=True), _locate_iban),),
         opening=_SmallOpening(),
         samples=(
             "iban=<de89370400440532013000>&n=1",

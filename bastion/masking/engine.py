@@ -24,12 +24,14 @@ class Trigger:
 
     `width` is how long a match can be. Such a pattern must leave no choice of where it begins for a given end (a
     boundary or one fixed byte in front): the leftmost start of each end is reported. With `once` all that matters is
-    whether there is a match: one is reported, any of them.
+    whether there is a match: one is reported, any of them. Those that are `apart` are looked for in a pass of their
+    own where that is faster: the automaton of many short shapes of digits does not go together with those of words.
     """
 
     pattern: bytes
     width: int = 0
     once: bool = False
+    apart: bool = False
 
 
 Hit = tuple[int, int]
@@ -49,7 +51,7 @@ class Engine(Protocol):
 
 
 class HyperscanEngine:
-    """All triggers in one pass over the text, in vectorised code.
+    """All triggers in one pass over the text, or two, in vectorised code.
 
     It is asked for ends alone: keeping track of where matches begin would halve its speed. The few beginnings that are
     wanted are looked up afterwards.
@@ -63,13 +65,10 @@ class HyperscanEngine:
             (re.compile(trigger.pattern + rb"\Z").search, trigger.width) if trigger.width else None
             for trigger in triggers
         ]
-        self._database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
-        self._database.compile(
-            expressions=[trigger.pattern for trigger in triggers],
-            ids=list(range(len(triggers))),
-            elements=len(triggers),
-            flags=[hyperscan.HS_FLAG_SINGLEMATCH if trigger.once else 0 for trigger in triggers],
-        )
+        self._scans = [
+            _scan(hyperscan, [(index, trigger) for index, trigger in enumerate(triggers) if trigger.apart is apart])
+            for apart in {trigger.apart for trigger in triggers}
+        ]
 
     def find(self, text: bytes) -> list[Hit]:
         """Return all hits in `text`."""
@@ -78,7 +77,8 @@ class HyperscanEngine:
         def note(index: int, _start: int, end: int, _flags: int, _context: object) -> None:
             ends.append((index, end))
 
-        self._database.scan(text, match_event_handler=note)
+        for scan in self._scans:
+            scan(text, match_event_handler=note)
         hits: list[Hit] = []
         begins = self._begins
         for hit in ends:
@@ -88,6 +88,19 @@ class HyperscanEngine:
             elif (found := begin[0](text, max(0, hit[1] - begin[1]), hit[1])) is not None:
                 hits.append((hit[0], found.start()))
         return hits
+
+
+def _scan(hyperscan: Any, triggers: Sequence[tuple[int, Trigger]]) -> Callable[..., object]:
+    """Return the pass that reports these triggers by their numbers."""
+    database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
+    database.compile(
+        expressions=[trigger.pattern for _, trigger in triggers],
+        ids=[index for index, _ in triggers],
+        elements=len(triggers),
+        flags=[hyperscan.HS_FLAG_SINGLEMATCH if trigger.once else 0 for _, trigger in triggers],
+    )
+    scan: Callable[..., object] = database.scan
+    return scan
 
 
 class _SearchingEngine:

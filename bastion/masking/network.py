@@ -13,7 +13,9 @@ from bastion.masking.engine import Trigger
 from bastion.masking.rows import Probe, Row, RunOpening, Span, is_text
 
 _HEX = string.hexdigits.encode()
+_NO_DIGITS = bytes(byte for byte in range(256) if byte not in string.digits.encode())
 _BODY = _HEX + b":."
+_OCTETS = re.compile(rb"(?<![0-9])[0-9]{1,3}(?:\.[0-9]{1,3}){3}\Z")
 _OCTET = rb"(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
 _IPV4 = re.compile(
     rb"(?<![0-9A-Za-z_])(?<![0-9]\.)(?<![vV]ersion )(?!0\.0\.0\.0|127\.|255\.)"
@@ -38,19 +40,23 @@ _IPV6_RUN = re.compile(rb"[0-9A-Fa-f:.]{0,%d}" % (_IPV6_LONGEST + 1))
 
 
 def _locate_ipv4(text: bytes, hit: int) -> Span | None:
-    found = _IPV4.match(text, hit) or _IPV4.match(text, hit + 1) or _IPV4.match(text, hit + 2)
+    """Look before a hit, which is at the end or up to two bytes behind it."""
+    tail = text[max(0, hit - 2) : hit]
+    last = hit - len(tail) + len(tail.rstrip(_NO_DIGITS))
+    octets = _OCTETS.search(text, max(0, last - 15), last)
+    found = _IPV4.match(text, octets.start()) if octets is not None else None
     return found.span() if found is not None else None
 
 
 def _locate_mac(text: bytes, hit: int) -> Span | None:
-    """Look before a hit, which is at the end or one byte behind it."""
-    found = _at(_MAC, text, hit - 18) or _at(_MAC, text, hit - 17)
+    """Look before a hit, as for IPv4."""
+    found = _at(_MAC, text, hit - 18) or _at(_MAC, text, hit - 17) or _at(_MAC, text, hit - 19)
     return found.span() if found is not None else None
 
 
 def _locate_cisco(text: bytes, hit: int) -> Span | None:
-    """Look before a hit, as for the other spelling."""
-    found = _at(_CISCO, text, hit - 15) or _at(_CISCO, text, hit - 14)
+    """Look before a hit, as for IPv4."""
+    found = _at(_CISCO, text, hit - 15) or _at(_CISCO, text, hit - 14) or _at(_CISCO, text, hit - 16)
     if found is None or not any(letter in b"abcdefABCDEF" for letter in found[0]):
         return None
     return found.span()
@@ -61,7 +67,8 @@ def _at(pattern: re.Pattern[bytes], text: bytes, start: int) -> re.Match[bytes] 
 
 
 def _locate_ipv6(text: bytes, hit: int) -> Span | None:
-    """Look at the whole run of hexadecimal digits, colons and dots around a hit, which lies inside an address."""
+    """Look at the whole run of hexadecimal digits, colons and dots around a hit, or right before one."""
+    hit -= len(text[max(0, hit - 1) : hit].strip(_BODY))
     window = text[max(0, hit - _IPV6_LONGEST - 1) : hit]
     start = hit - len(window) + len(window.rstrip(_BODY))
     if hit - start > _IPV6_LONGEST:
@@ -104,7 +111,7 @@ ROWS = (
         kind="ip",
         probes=(
             Probe(
-                Trigger(rb"(?:^\.?|[^0-9A-Za-z_.]|[^0-9]\.)[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]", width=15),
+                Trigger(rb"(?:\.[0-9]{1,3}){3}(?:[^0-9A-Za-z_.]|\.[^0-9]|\.?$)"),
                 _locate_ipv4,
             ),
         ),
@@ -132,7 +139,7 @@ ROWS = (
         name="ipv6",
         kind="ip",
         probes=(
-            Probe(Trigger(rb"(?:^|[^0-9A-Za-z:])(?:[0-9A-Fa-f]{1,4}:){4}"), _locate_ipv6),
+            Probe(Trigger(rb"(?::[0-9A-Fa-f]{1,4}){6}(?:[^0-9A-Za-z:]|:[^0-9A-Fa-f:]|:?$)"), _locate_ipv6),
             Probe(Trigger(rb"(?:^|[^0-9A-Za-z])::[0-9A-Fa-f]"), _locate_ipv6),
             Probe(Trigger(rb"(?:^|[^0-9A-Za-z])[0-9A-Fa-f]{1,4}::"), _locate_ipv6),
         ),
@@ -162,13 +169,11 @@ ROWS = (
         kind="mac",
         probes=(
             Probe(
-                Trigger(rb"(?:^|[^0-9A-Za-z])(?:[0-9A-Fa-f]{2}[:\-]){5}[0-9A-Fa-f]{2}(?:[^0-9A-Za-z]|$)"),
+                Trigger(rb"(?:[:\-][0-9A-Fa-f]{2}){5}(?:[^0-9A-Za-z:\-]|[:\-][^0-9A-Fa-f]|[:\-]?$)"),
                 _locate_mac,
             ),
             Probe(
-                Trigger(
-                    rb"(?:^|[^0-9A-Za-z])[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}(?:[^0-9A-Za-z]|$)",
-                ),
+                Trigger(rb"(?:\.[0-9A-Fa-f]{4}){2}(?:[^0-9A-Za-z.]|\.[^0-9A-Fa-f]|\.?$)"),
                 _locate_cisco,
             ),
         ),

@@ -62,7 +62,9 @@ class NumberTable:
         self._verdicts: dict[tuple[int, bytes], tuple[tuple[int, int], ...]] = {}
         beginnings = _beginnings(self._entries)
         self._reach = 1 + max((len(begin) for group in beginnings for begin in group), default=0)
-        self.triggers = [Trigger(APART_LEFT + rb"(?:" + _trie(group) + rb")" + _NO_WORD) for group in beginnings]
+        self.triggers = [
+            Trigger(APART_LEFT + rb"(?:" + _trie(group) + rb")" + _NO_WORD, apart=True) for group in beginnings
+        ]
 
     def locate(self, text: bytes, hits: Iterable[int]) -> set[tuple[int, int, int]]:
         """Return start, end and row of every number that begins shortly before a hit."""
