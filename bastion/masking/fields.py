@@ -55,8 +55,11 @@ _FIELDS = {
 _KINDS = {name.encode(): kind for kind, names in _FIELDS.items() for name in names.split()}
 WEAK_NAMES = frozenset(b"name names nom nome nombre naam navn namn nimi".split())
 _ENDS = frozenset(name[-2:] for name in (*_KINDS, *WEAK_NAMES))
-_NO_LETTERS = bytes(set(range(0x80)) - set(ascii_letters.encode()))
+_LAST_WORDS = frozenset(name.rpartition(b"_")[2] for name in _KINDS)
 _LONGEST = 4  # words of a field's name
+
+NO_LETTERS = bytes(set(range(0x80)) - set(ascii_letters.encode()))
+"""What is no letter, nor part of one that isn't ASCII."""
 
 WEAK = "weak"
 """What `kind_of` says of a bare `name`."""
@@ -69,7 +72,7 @@ _PERSONAL_NAMES = tuple(name.encode() for kind in PERSONAL for name in _FIELDS[k
 _PERSONAL_ENDS = frozenset(name[-2:] for name in _PERSONAL_NAMES)
 
 _CAMEL = re.compile(rb"(?<=[a-z0-9])(?=[A-Z])")
-_APART = re.compile(rb"[^0-9A-Za-z\x80-\xff]+")
+_APART = bytes(byte if byte >= 0x80 or bytes([byte]).isalnum() else 0x20 for byte in range(0x100))
 _VALID = re.compile(rb"[\"'`\[]?[A-Za-z_\x80-\xff#][\w .\-/#()\x80-\xff]{0,60}[\"'`\]]?")
 _TAG = re.compile(rb"\[(?:EMAIL|PHONE|IBAN|CARD|NATIONAL-ID|IP|MAC|SECRET|NAME|BIRTH-DATE|PARTIAL)(?::[^\]]*)?\]")
 _FIRST_WORDS = frozenset(b"select insert from where order group update set delete and or values please the".split())
@@ -81,28 +84,42 @@ def kind_of(field: bytes) -> str:
 
     What stands before counts little: `customer_email`, `c.email` and `BillingEmail1` are all `email`.
     """
-    if field.rstrip(_NO_LETTERS)[-2:].lower() not in _ENDS:
+    if not _ends_like_field(field):
         return ""
     words = _words(field)
-    if words in WEAK_NAMES:
+    if not words:
+        return ""
+    if len(words) == 1 and words[0] in WEAK_NAMES:
         return WEAK
-    pieces = words.split(b"_")
-    for count in range(min(_LONGEST, len(pieces)), 0, -1):
-        kind = _KINDS.get(b"_".join(pieces[-count:]))
-        if kind is not None:
-            return kind
+    if words[-1] in _LAST_WORDS:
+        for count in range(min(_LONGEST, len(words)), 0, -1):
+            kind = _KINDS.get(b"_".join(words[-count:]))
+            if kind is not None:
+                return kind
     return ""
+
+
+def is_field(value: bytes) -> bool:
+    """Return whether this is the name of a field that `kind_of` knows. Quick for what is not, as most values."""
+    return _ends_like_field(value) and bool(kind_of(value))
 
 
 def may_be_personal(field: bytes) -> bool:
     """Return whether the end of such a name may be that of a personal field: all that are, and some more."""
-    words = _words(field)
+    words = b"_".join(_words(field))
     return words[-2:] in _PERSONAL_ENDS and words.endswith(_PERSONAL_NAMES)
 
 
-def _words(field: bytes) -> bytes:
-    words = _APART.sub(b"_", _CAMEL.sub(b"_", field.rpartition(b".")[2])).lower().strip(b"_")
-    return words.rstrip(b"_0123456789")
+def _ends_like_field(field: bytes) -> bool:
+    return field.rstrip(NO_LETTERS)[-2:].lower() in _ENDS
+
+
+def _words(field: bytes) -> list[bytes]:
+    last = field.rpartition(b".")[2]
+    lower = last.lower()
+    if lower != last:
+        lower = _CAMEL.sub(b" ", last).lower()
+    return lower.translate(_APART).rstrip(b" 0123456789").split()
 
 
 def header(cells: list[bytes]) -> list[str] | None:

@@ -10,7 +10,7 @@ from bastion.masking.engine import ENGINES, Engine
 from bastion.masking.numbers import NumberTable
 from bastion.masking.rows import Opening, Row
 from bastion.masking.structure import TRIGGERS, Head, Structure
-from bastion.masking.tables import Cell
+from bastion.masking.units import Cell
 from bastion.masking.visible import last_character
 
 Found = tuple[int, int, int]

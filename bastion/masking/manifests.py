@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 
 from bastion.masking.engine import Trigger
-from bastion.masking.tables import Unit
+from bastion.masking.units import Unit
 
 TRIGGER = Trigger(rb"(?:\n[ ]*data:|\"data\":[ ]?\{)[ ]*\r?\n")
 """The head, whose end is the beginning of the first line under it."""

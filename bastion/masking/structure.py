@@ -8,13 +8,17 @@ forgotten; so columns of a table whose header was not printed are known by their
 
 import re
 import string
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from bastion.masking import manifests
 from bastion.masking.engine import Trigger
 from bastion.masking.fields import COLUMNS, KEYS, WEAK, WEAK_KEYS, WEAK_NAMES, kind_of
 from bastion.masking.nearby import AHEAD, LIMIT, Nearby
-from bastion.masking.tables import Cell, Heading, Reader, Rest, Rows, Tuples, Value, is_likely, may_be_header
+from bastion.masking.rows import Span
+from bastion.masking.tables import Heading, Rest, Rows, may_be_header
+from bastion.masking.tuples import Tuples
+from bastion.masking.units import Cell, Reader
+from bastion.masking.values import NO_VALUE, Value, begins_person
 from bastion.masking.visible import BARRIER, last_character
 
 _SIGN = rb"[\\\"'`]{0,2}[ \t]{0,40}[:=|>]"
@@ -36,10 +40,14 @@ TRIGGERS = (
 Head = tuple[int, int]
 """Where what may open a structure ends, and which it is."""
 
-_KINDS_OF_KEYS = {NAME_KEY: "name", DATE_KEY: "birth-date", NUMBER_KEY: "national-id"}
-_VALUES = {(kind, spaced): Value(kind, spaced) for kind in _KINDS_OF_KEYS.values() for spaced in (False, True)}
+_SURE = {
+    which: (Value(kind, spaced=False), Value(kind, spaced=True))
+    for which, kind in ((NAME_KEY, "name"), (DATE_KEY, "birth-date"), (NUMBER_KEY, "national-id"))
+}
+"""What reads behind keys that say for sure what it is; no name of one kind ends like one of another."""
 _TOLD = Value("name", spaced=True, weak=True, told=True)
 _UNTOLD = Value("name", spaced=True, weak=True)
+_EQUALS, _GREATER, _BAR = b"=>|"
 _REACH = 96
 _BREAKS = (b"\n", b"\r", BARRIER)  # as pagers begin a line
 _BREAK = re.compile(rb"[" + b"".join(_BREAKS) + rb"]")
@@ -78,6 +86,7 @@ class Structure:
         position = decided
         waiting = sorted([head for head in heads if decided <= head[0] <= end])
         around = _Around(self._history, text, decided, waiting, end, final=final)
+        shift = around.shift
         index = 0
         while True:
             if self._reader is not None:
@@ -91,7 +100,15 @@ class Structure:
                 return cells, self._note(text, decided, live)
             place, which = waiting[index]
             index += 1
-            self._reader = self._open(around, place + around.shift, which)
+            if which not in _READ_AT_ONCE:
+                self._reader = self._open(around, place + shift, which)
+            elif (read := _READ_AT_ONCE[which](around, place + shift, which)) is not None:
+                value, found = read
+                if found is None:
+                    self._reader = value
+                else:
+                    cells.append((found[0] - shift, found[1] - shift, value.kind))
+                    position = found[1] - shift
             if self._reader is not None:
                 position = place
 
@@ -124,11 +141,6 @@ class Structure:
         """Return what reads on behind a head, if it is one."""
         if which == COLUMN:
             return self._heading(around, place)
-        kind = _KINDS_OF_KEYS.get(which)
-        if kind is not None:
-            return _value(around, place) if place > around.sure or is_likely(kind, around.text, place) else None
-        if which == WEAK_KEY:
-            return _weak_value(around, place)
         if which == DATA:
             return manifests.Entries()
         before = around.text[max(0, place - LIMIT) : place]
@@ -166,50 +178,67 @@ class _Around:
         self.text = history + text[decided:] if heads else b""
         self.shift = len(history) - decided
         self.end = end + self.shift
+        self.final = final
         self.sure = len(self.text) if final else self.end - AHEAD  # what heads up to there look at won't change
         keys = [place + self.shift for place, which in heads if which == WEAK_KEY]
         self.nearby = Nearby(self.text, keys)
 
 
+_Read = tuple[Value, Span | None]
+"""What reads the value behind a key, and where that lies; None if more text is needed to tell."""
+
+
 def _key(text: bytes, place: int) -> tuple[bytes, bytes]:
     """Return the name of the key whose sign ends at a place, and what stands before it."""
-    before = text[max(0, place - _REACH) : place]
-    named = before[:-1].rstrip(b" \t").rstrip(b"\\\"'`")
+    before = text[place - _REACH if place > _REACH else 0 : place - 1]
+    named = before.rstrip(b" \t").rstrip(b"\\\"'`")
     lead = named.rstrip(_SPELLED)
-    return named[len(lead) :].strip(b" "), lead
+    return named[len(lead) :], lead
 
 
-def _value(around: _Around, place: int) -> Value | None:
-    """Return what reads the value behind a key that says for sure what it is."""
+def _sure_value(around: _Around, place: int, which: int) -> _Read | None:
+    """Read the value behind a key that says for sure what it is."""
     text = around.text
+    sign = text[place - 1]
+    value = _SURE[which][sign != _EQUALS or text[place - 2] in b" \t"]
+    found = value.find(text, place, around.end, final=around.final)
+    if found == NO_VALUE:
+        return None
     key, lead = _key(text, place)
-    sign = text[place - 1 : place]
-    if sign == b">" and not lead.endswith(b"<"):
-        return None  # no element of XML
-    kind = kind_of(key)
-    spaced = sign != b"=" or text[place - 2 : place - 1] in (b" ", b"\t")
-    return _VALUES.get((kind, spaced))
+    if kind_of(key) != value.kind or (sign == _GREATER and not lead.endswith(b"<")):
+        return None  # no such name; no element of XML
+    return value, found
 
 
-def _weak_value(around: _Around, place: int) -> Value | None:
-    """Return what reads the value behind a bare name, if it may be somebody's."""
+def _weak_value(around: _Around, place: int, _which: int) -> _Read | None:
+    """Read the value behind a bare name, if it may be somebody's."""
     text, nearby = around.text, around.nearby
     told = nearby.told(place)
     recorded = not told and nearby.recorded(place)
-    if not (told or recorded or place > around.sure or nearby.followed(place) or is_likely(WEAK, text, place)):
+    if not (told or recorded or place > around.sure or nearby.followed(place) or begins_person(text, place)):
         return None
     key, lead = _key(text, place)
-    sign = text[place - 1 : place]
-    if sign == b">" and not lead.endswith(b"<"):
+    key = key.strip(b" ")
+    sign = text[place - 1]
+    if sign == _GREATER and not lead.endswith(b"<"):
         return None  # no element of XML
     if key.startswith(b"- "):
         key = key[2:].lstrip()
     if kind_of(key) != WEAK or key.lower() not in WEAK_NAMES or lead.endswith((b".", b"[")):
         return None  # Model name: ..., --name=..., metadata.name: ...
     told = told or (recorded and (not lead or lead.endswith(b"\n")))
-    if sign == b"|" and not told:
+    if sign == _BAR and not told:
         return None
-    return _TOLD if told else _UNTOLD
+    value = _TOLD if told else _UNTOLD
+    found = value.find(text, place, around.end, final=around.final)
+    return None if found == NO_VALUE else (value, found)
+
+
+_READ_AT_ONCE: dict[int, Callable[[_Around, int, int], _Read | None]] = {
+    **dict.fromkeys(_SURE, _sure_value),
+    WEAK_KEY: _weak_value,
+}
+"""How values behind keys are read; most are whole already, and then no reader is left behind."""
 
 
 def _kinds(columns: bytes) -> tuple[str, ...] | None:

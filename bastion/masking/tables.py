@@ -1,49 +1,13 @@
-"""Readers of what has fields: rows under a header, tuples of SQL, values behind a key.
-
-A reader takes text unit by unit (a line, a tuple, a value) and says which stretches are personal, by the column or the
-field they stand in. It is asked again with more text when a unit isn't complete, and never needs more than `LIMIT`
-bytes: of a longer row nothing is shown.
-"""
+"""Reads headers and the rows under them."""
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple, Protocol
 
-from bastion.masking.fields import PERSONAL, WEAK, header, kind_of
-from bastion.masking.nearby import FIELD, LIMIT, OBJECT_END
+from bastion.masking.fields import header, kind_of
+from bastion.masking.nearby import LIMIT
+from bastion.masking.units import Cell, Reader, Unit, is_empty
 
-_LONGEST_VALUE = 128
-_LOOK_AHEAD = 120
-
-Cell = tuple[int, int, str]
-"""Where a personal value lies, and its kind; an empty kind says that it can't be known."""
-
-
-class Unit(NamedTuple):
-    """What was read: up to where, what is personal in it, and who reads on (None: nobody)."""
-
-    end: int
-    cells: Sequence[Cell]
-    then: "Reader | None"
-
-
-class Reader(Protocol):
-    """Reads one kind of structure."""
-
-    def read(self, text: bytes, start: int, end: int, *, final: bool) -> Unit | None:
-        """Return the next unit of `text[start:end]`, or None if it needs more text."""
-
-    def free(self, text: bytes, start: int) -> int:
-        """Return up to where a unit that isn't complete may be shown on an idle terminal."""
-
-
-_NOTHING = (
-    rb"null|none|nil|\\n|n/?a|-|undefined|true|false|\*+|\[[A-Z\-]+(?::[0-9a-z\-./]+)?\]"
-    rb"|string|str|text|varchar|char|date|datetime"
-)
-_EMPTY = re.compile(rb"(?i)" + _NOTHING)
-_EMPTY_FIRST = b"nN\\-uUtTfF*[sSvVcCdD"
 _RULE = re.compile(rb"[-+=|:\s]+|(?:\xe2[\x94\x95][\x80-\xbf]|\s)+")
 _PROMPT = re.compile(rb"[^\n]{0,200}[$#>%:] ?\Z")
 _PAGED = re.compile(rb"(?:[\x1b\r\s~:]|\.\.\.skipping\.\.\.|\(END\)|\([0-9]{1,9} rows?\)|Pattern not found[^\r\n|]*)*")
@@ -56,11 +20,7 @@ _NO_HEADER = re.compile(  # a byte that no name of a column holds or begins with
 )
 _BEFORE = b" \"'\x1b\r"  # may stand before what a cell holds
 _BAR = "│".encode()
-
-
-def is_empty(value: bytes) -> bool:
-    """Return whether a field holds nothing, or what it held is masked already."""
-    return not value or (value[0] in _EMPTY_FIRST and _EMPTY.fullmatch(value) is not None)
+_ADDRESS = re.compile(rb"[0-9A-Fa-f.:/%\-]{3,}")
 
 
 def _either(kind: str, other: str) -> str:
@@ -192,133 +152,6 @@ class Rows:
             if not is_empty(value) and (kind not in {"ip", "mac"} or _ADDRESS.fullmatch(value)):
                 cells.append((base + low, base + low + len(value), kind))
         return cells
-
-
-_STRING = rb"'[^'\\]*+(?:\\.[^'\\]*+)*+'|\"[^\"]*+\"|\([^()']*+\)"
-_TUPLE = re.compile(rb"[\s,]*+\((?:[^()'\"]++|" + _STRING + rb")*+\)", re.DOTALL)
-_TUPLE_GAP = re.compile(rb"[\s,]*\Z")
-_ITEM = re.compile(rb"(?:[^,'\"()]++|" + _STRING + rb")++", re.DOTALL)
-
-
-@dataclass(frozen=True, slots=True)
-class Tuples:
-    """The tuples behind VALUES."""
-
-    kinds: tuple[str, ...]
-
-    def read(self, text: bytes, start: int, end: int, *, final: bool) -> Unit | None:
-        """See `Reader`. What is no tuple ends them."""
-        found = _TUPLE.match(text, start, end)
-        if found is None:
-            rest = text[start : min(end, start + 64)].lstrip(b" \t\r\n,")
-            over = (rest and not rest.startswith(b"(")) or final
-            return Unit(start, (), None) if over else None
-        opened = text.index(b"(", start) + 1
-        cells = []
-        at = opened
-        for kind in self.kinds:
-            item = _ITEM.match(text, at, found.end() - 1)
-            if item is None:
-                break
-            value = item[0].strip()
-            low = item.start() + len(item[0]) - len(item[0].lstrip())
-            inner = value.strip(b"'\"")
-            low += len(value) - len(value.lstrip(b"'\""))
-            if kind and not is_empty(inner):
-                cells.append((low, low + len(inner), kind))
-            at = item.end() + 1
-        return Unit(found.end(), cells, self)
-
-    def free(self, text: bytes, start: int) -> int:
-        """Return the beginning of the tuple."""
-        return len(text) if _TUPLE_GAP.match(text, start) else start
-
-
-_GAP = re.compile(rb"[:=>|]{0,2}[ \t]{0,30}(\\?[\"']|)")
-_ADDRESS = re.compile(rb"[0-9A-Fa-f.:/%\-]{3,}")
-_INSIDE = rb"(?:[^ ,;|\t\r\n<>&{}()\[\]\"\x00\x1b]++| (?! |[A-Za-z_\-.]{1,40}[:=]|-|\||\r|\n|\Z))*+"
-_BARE = re.compile(_INSIDE)
-_DIGIT_INSIDE = _INSIDE.replace(b"[^", b"[^0-9", 1) + b"[0-9]"
-_WORD = re.compile(rb"[^\s,;|<>&{}()\[\]\"\x00\x1b]*+")
-_QUOTED = {
-    quote: re.compile(rb"(?:(?!" + re.escape(quote) + rb")(?:[^\\\n]|\\(?:.|\Z)))*+", re.DOTALL)
-    for quote in (b"'", b'"', b"\\'", b'\\"')
-}
-_REFUSED = re.compile(rb"\Z|[$%{<\[(@*\\/]|(?i:" + _NOTHING + rb")\Z")
-_DIGITS = b"0123456789"
-_LETTER = re.compile(rb"[A-Za-z\x80-\xff]")
-_PART = rb"(?:[A-Z]|\xc3[\x80-\x9e]|[\xc4\xc5\xd0][\x80-\xbf])(?:[a-z'\x80-\xd4][A-Za-z'\x80-\xd4\-]*|\.)"
-_PERSON = re.compile(_PART + rb"(?: (?:" + _PART + rb"|van|von|de|der|den|di|da|del|la|bin|al)){1,4}")
-_LIKELY = {
-    "name": re.compile(_GAP.pattern + rb"[^A-Za-z\x80-\xff]*+[A-Za-z\x80-\xff]"),
-    "birth-date": re.compile(_GAP.pattern + rb"(?:(?<=[\"'])|" + _DIGIT_INSIDE + b")"),
-    "national-id": re.compile(_GAP.pattern + rb"(?:(?<=[\"'])|(?:" + _DIGIT_INSIDE + b"){5})"),
-    WEAK: re.compile(_GAP.pattern + _PART + b" "),
-}
-_LEAST_DIGITS = {"birth-date": 1, "national-id": 5}
-
-
-def is_likely(kind: str, text: bytes, start: int) -> bool:
-    """Return whether a value of this kind may stand behind a key; for `WEAK`, one that tells by itself that it is."""
-    return _LIKELY[kind].match(text, start, start + _LONGEST_VALUE + 40) is not None
-
-
-class Value(NamedTuple):
-    """The value behind a key. `weak` is whether the key is a bare name; `told` whether what came before tells whose."""
-
-    kind: str
-    spaced: bool  # whether the value may hold blanks though it isn't quoted
-    weak: bool = False
-    told: bool = False
-
-    def read(self, text: bytes, start: int, end: int, *, final: bool) -> Unit | None:
-        """See `Reader`."""
-        gap = _GAP.match(text, start, end)
-        assert gap is not None
-        low = gap.end()
-        quote, limit = gap[1], low + _LONGEST_VALUE + 8
-        pattern = _QUOTED[quote] if quote else _BARE if self.spaced else _WORD
-        found = pattern.match(text, low, min(end, limit))
-        assert found is not None
-        high = found.end()
-        needed = high + 1 + (_LOOK_AHEAD if self.weak and not self.told else 0)
-        if needed >= end and not final and not self._line_over(text, high, end) and high - low <= _LONGEST_VALUE:
-            return None
-        value = found[0].rstrip()
-        if high - low > _LONGEST_VALUE or not self._believed(text, value, high):
-            return Unit(start, (), None)
-        return Unit(low + len(value), ((low, low + len(value), self.kind),), None)
-
-    def free(self, text: bytes, start: int) -> int:
-        """Return where the value begins; that of a bare name is shown while nothing tells whose it is."""
-        if self.weak and not self.told:
-            return len(text)
-        gap = _GAP.match(text, start)
-        return start if gap is None else gap.end()
-
-    def _line_over(self, text: bytes, high: int, end: int) -> bool:
-        """Whether the line, or the object, ends behind the value; nothing more is looked at then."""
-        if high >= end:
-            return False
-        if not self.weak or self.told:
-            return high + 1 < end or text[high] < 0x20
-        return OBJECT_END.search(text, high, end) is not None
-
-    def _believed(self, text: bytes, value: bytes, high: int) -> bool:
-        least = _LEAST_DIGITS.get(self.kind)
-        if least is None and _LETTER.search(value) is None:
-            return False
-        if least is not None or self.weak:
-            digits = len(value) - len(value.translate(None, _DIGITS))
-            if digits if least is None else digits < least:
-                return False
-        if _REFUSED.match(value) or text[high : high + 1] in (b"(", b"[") or kind_of(value):
-            return False
-        if not self.weak or self.told or _PERSON.fullmatch(value):
-            return True
-        after = text[high : high + _LOOK_AHEAD]
-        after = OBJECT_END.split(after, maxsplit=1)[0]
-        return any(kind_of(key) in PERSONAL for key in set(FIELD.findall(after)))
 
 
 @dataclass(frozen=True, slots=True)
