@@ -1,12 +1,12 @@
 """What stands before a secret and says that one follows: words, options, headers, elements, URLs, commands' options.
 
-`find_key` looks back from where a value begins. To add a spelling, add it to a pattern here, how its trigger looks to
-`TRIGGERS`, and the letters it ends with to `_LAST_WORDS` where those are letters.
+`find_key` reads back from where a value begins: its patterns are turned round and matched against the text before, also
+turned round, which takes one look where a search would take one at each place. To add a spelling, add it to a pattern
+here, how its trigger looks to `TRIGGERS`, and the letters it ends with to `_LAST_WORDS` where those are letters.
 """
 
 import re
-import string
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -14,10 +14,9 @@ REACH = 160
 """How many bytes before a value may belong to its key."""
 
 PASSWORD = (
-    rb"(?:pass(?:word|wd|phrase|code)|passwort|kennwort|pwd|secret|[a-z0-9][_\-]pass|psk|credentials?"
-    rb"|(?:api|account|auth|shared|signing|encryption|master|private)[_\-]?key|access[_\-]?key(?:[_\-]?id)?"
-    rb"|secret[_\-]?(?:access[_\-]?)?key(?:[_\-]?base)?|(?:auth|access|refresh|id|bot)?[_\-]?token|client[_\-]?secret"
-    rb"|connection[_\-]?string|shared[_\-]?access[_\-]?signature|(?:j|asp\.net_)?sessionid|phpsessid|connect\.sid"
+    rb"(?:pass(?:word|wd|phrase|code)|passwort|kennwort|pwd|client[_\-]?secret|secret|[a-z0-9][_\-]pass|psk|credentials?"
+    rb"|(?:api|account|auth|shared|signing|encryption|master|private)[_\-]?key|secret[_\-]?(?:access[_\-]?)?key(?:[_\-]?base)?"
+    rb"|access[_\-]?key(?:[_\-]?id)?|(?:auth|access|refresh|id|bot)?[_\-]?token|connection[_\-]?string|shared[_\-]?access[_\-]?signature|(?:j|asp\.net_)?sessionid|phpsessid|connect\.sid"
     rb"|mot[_ \-]?de[_ \-]?passe|contrase(?:n|\xc3\xb1)a|senha|wachtwoord|l\xc3\xb6senord|has\xc5\x82o|salasana"
     rb"|adgangskode|\xd0[\x9f\xbf]\xd0\xb0\xd1\x80\xd0\xbe\xd0\xbb\xd1\x8c|\xe5\xaf\x86\xe7\xa0\x81|\xe5\xaf\x86\xe7\xa2\xbc"
     rb"|\xe3\x83\x91\xe3\x82\xb9\xe3\x83\xaf\xe3\x83\xbc\xe3\x83\x89|\xeb\xb9\x84\xeb\xb0\x80\xeb\xb2\x88\xed\x98\xb8)"
@@ -42,30 +41,55 @@ _HOOK = (
 _SIGNED = rb"[?&;](?:sig|signature|x-amz-signature|x-goog-signature)="
 _COOKIE = rb"set-cookie2?[\"']?: ?[\"']?[\w.\-]{1,40}="
 _LOGIN = rb"login\s{1,8}\S{1,40}\s{1,8}password[ \t]{1,4}"
-_DIRECTIVE = rb"(?:requirepass|masterauth|rootpw|bindpw|olcrootpw:?)[ \t]{1,16}[\"']?"
+_DIRECTIVE = rb"(?:requirepass|masterauth|olcrootpw:?|rootpw|bindpw)[ \t]{1,16}[\"']?"
 
-_LINE = rb"[^\r\n|;&]{0,100}"
-_ATTACHED = rb"\b(?:mysql|mariadb|mycli)[\w\-]*\b" + _LINE + rb" -p[\"']?"
-_APART = (
-    rb"\b(?:sshpass|mongo\w*|mosquitto_\w+|(?:docker|podman|helm|oc|nerdctl|skopeo|buildah)[^\r\n|;&]{0,40} login)\b"
-    + _LINE
-    + rb" -p ?[\"']?|\bredis-cli\b"
-    + _LINE
-    + rb" -a ?[\"']?|\bldap\w+\b"
-    + _LINE
-    + rb" -w ?[\"']?|\b(?:zip|unzip|sqlcmd)\b"
-    + _LINE
-    + rb" -P ?[\"']?"
+_OPTIONS = {
+    "attached": rb" -p[\"']?",
+    "apart": rb" -p [\"']?",
+    "redis": rb" -a ?[\"']?",
+    "ldap": rb" -w ?[\"']?",
+    "zip": rb" -P ?[\"']?",
+    "user": rb" (?:-u|-U|--user|--proxy-user)[ =]?[\"']?[^\s:\"'/]{1,40}:",
+    "samba": rb" -U ?[\"']?[^\s%\"']{1,40}%",
+    "openssl": rb"-pass(?:in|out|word)? pass:",
+}
+
+
+def _line_of(commands: str, more: bytes = b"", between: bytes = rb"[^\r\n|;&]") -> bytes:
+    """Return the pattern of one of the commands, with what else belongs to its name, and of its line up to the end.
+
+    That nothing stands before the name is checked behind it, since a search is fast for what begins with a letter.
+    """
+    names = commands.encode().split()
+    return b"|".join(rb"%b(?<!\w%b)%b\b%b{0,100}+\Z" % (name, name, more, between) for name in names)
+
+
+_SHELLS = b"|".join(
+    (
+        _line_of("sshpass"),
+        _line_of("mongo", rb"\w*"),
+        _line_of("mosquitto_", rb"\w+"),
+        _line_of("docker podman helm oc nerdctl skopeo buildah", rb"[^\r\n|;&]{0,40} login"),
+    )
 )
-_USER = rb"\b(?:curl|wget|https?|xh)\b[^\r\n]{0,100} (?:-u|-U|--user|--proxy-user)[ =]?[\"']?[^\s:\"'/]{1,40}:"
-_SAMBA = rb"\b(?:smbclient|rpcclient|smbmap|net)\b" + _LINE + rb" -U ?[\"']?[^\s%\"']{1,40}%"
-_OPENSSL = rb"-pass(?:in|out|word)? pass:"
+_COMMANDS = {
+    "attached": re.compile(_line_of("mysql mariadb mycli", rb"[\w\-]*") + rb"|" + _SHELLS),
+    "apart": re.compile(_SHELLS),
+    "redis": re.compile(_line_of("redis-cli")),
+    "ldap": re.compile(_line_of("ldap", rb"\w+")),
+    "zip": re.compile(_line_of("zip unzip sqlcmd")),
+    "user": re.compile(_line_of("curl wget http https xh", between=rb"[^\r\n]")),
+    "samba": re.compile(_line_of("smbclient rpcclient smbmap net")),
+    "openssl": re.compile(b""),
+}
+"""What stands before each of the options."""
 
 
 class Key(NamedTuple):
     """What says that a secret follows: `sure` of any value, otherwise only of one that is no plain word.
 
-    `least` is how long the value must be, `closer` what it ends with although blanks may stand in it, if that is known.
+    `text` is in small letters; an option of a command stands for its whole line. `least` is how long the value must be,
+    `closer` what it ends with although blanks may stand in it, if that is known.
     """
 
     text: bytes
@@ -73,76 +97,72 @@ class Key(NamedTuple):
     least: int
     closer: bytes
 
-    @property
-    def quoted(self) -> bool:
-        """Whether the value stands in quotes, or alone in an element."""
-        return bool(self.closer)
 
-
-class _Form(NamedTuple):
-    """A pattern of keys, and what they are worth."""
-
-    pattern: re.Pattern[bytes]
-    sure: bool
-    least: int
-
-
-def _form(pattern: bytes, *, sure: bool = False, least: int = 6, any_case: bool = True) -> _Form:
-    return _Form(re.compile(rb"(?:" + pattern + rb")\Z", re.IGNORECASE if any_case else 0), sure, 4 if sure else least)
-
-
-_WORD = _form(PASSWORD + _ASSIGNED)
-_NEAR = (
-    _WORD,
-    _form(rb"(?<![\w\-])--(?:[a-z0-9\-]{0,20}-)?" + _OPTION + rb"|" + _IDENTIFIED, sure=True),
-    _form(PASSWORD + rb"(?:" + _LISTED + rb"|" + _TOLD + rb")"),
+_TOKEN = re.compile(
+    rb"(?:(\(\?(?:[:!=]|<[!=]))|(\))|(\|)|(?:\\x[0-9a-f]{2}|\\.|\[(?:\\.|[^\]\\])*\]|[^()|\\\[]))(?:(?:[?*+]|\{[0-9,]+\})\??)?"
 )
-_VALUED_FORM = _form(PASSWORD + _VALUED)
-_FAR = {
-    b">": (_form(rb"<[\w.:\-]{0,40}" + PASSWORD + _ELEMENT, sure=True), _form(PASSWORD + _QUOTE + _ELEMENT)),
-    b"/": (_form(_HOOK, least=16),),
-    b"=": (_form(_SIGNED, least=20), _form(_COOKIE), _VALUED_FORM),
-    b":": (_form(_USER + rb"|" + _OPENSSL, sure=True, any_case=False), _VALUED_FORM, _form(_DIRECTIVE, sure=True)),
-    b"%": (_form(_SAMBA, sure=True, any_case=False),),
-    b"|": (_form(rb"\n[ ]{0,2}[\w.]{0,40}" + PASSWORD + _CELL),),
-}
-_SECRETS = (
-    *b"pass kennw pwd secret key token psk credential string signature sessionid t.sid contrase senha wachtw".split(),
-    *b"salas adgang \xb6senord has\xc5 \xd0\xb0\xd1 \xe5\xaf\x86 \xe3\x83\xaf \xeb\xb0\x80".split(),
-)
-_FAR_MARKS = {
-    b">": _SECRETS,
-    b"|": _SECRETS,
-    b"=": (b"sig", b"cookie", b"value"),
-    b":": (b" -u", b"--user", b"--proxy-user", b"-pass", b"value", b"olcrootpw"),
-    b"%": (b" -u",),
-    b"/": (b"hook",),
-}
-"""Something of which stands before what may be a key of these, in small letters: nothing else is looked at closely."""
+_TURNED = {b"(?<!": b"(?!", b"(?<=": b"(?=", b"(?!": b"(?<!", b"(?=": b"(?<="}
 
-_SPOKEN = (
-    _form(_HEADER),
-    _form(_BEARER, least=16),
-    _form(rb"machine\s{1,8}\S{1,40}\s{1,8}" + _LOGIN + rb"|" + _DIRECTIVE, sure=True),
-    _form(_LOGIN),
-    _form(_ATTACHED + rb"|" + _APART, sure=True, any_case=False),
+
+def backwards(pattern: bytes) -> bytes:
+    """Return the pattern of the same texts read from their end."""
+    groups: list[tuple[bytes, list[list[bytes]]]] = [(b"", [[]])]
+    for token in _TOKEN.finditer(pattern):
+        opening, closing, branch = token.groups()
+        if opening is not None:
+            groups.append((_TURNED.get(opening, opening), [[]]))
+        elif branch is not None:
+            groups[-1][1].append([])
+        elif closing is None:
+            groups[-1][1][-1].append(token[0])
+        else:
+            head, branches = groups.pop()
+            groups[-1][1][-1].append(head + _joined(branches) + token[0])
+    return _joined(groups[0][1])
+
+
+def _joined(branches: Iterable[Sequence[bytes]]) -> bytes:
+    return b"|".join(b"".join(reversed(parts)) for parts in branches)
+
+
+def _turned(forms: Mapping[str, bytes]) -> re.Pattern[bytes]:
+    """Return the pattern for several, each a group with its name, of which the first that matches counts."""
+    return re.compile(b"|".join(rb"(?P<%b>%b)" % (name.encode(), backwards(form)) for name, form in forms.items()))
+
+
+_NEAR = _turned(
+    {
+        "word": PASSWORD + _ASSIGNED,
+        "option": rb"(?<![\w\-])--(?:[a-z0-9\-]{0,20}-)?" + _OPTION + rb"|" + _IDENTIFIED,
+        "told": PASSWORD + rb"(?:" + _LISTED + rb"|" + _TOLD + rb")",
+    }
 )
+_FAR = _turned(
+    {
+        "element": rb"<[\w.:\-]{0,40}" + PASSWORD + _ELEMENT,
+        "attribute": PASSWORD + _QUOTE + _ELEMENT,
+        "hook": _HOOK,
+        "signed": _SIGNED,
+        "cookie": _COOKIE,
+        "value": PASSWORD + _VALUED,
+        "cell": rb"\n[ ]{0,2}[\w.]{0,40}" + PASSWORD + _CELL,
+        "header": _HEADER,
+        "bearer": _BEARER,
+        "directive": rb"machine\s{1,8}\S{1,40}\s{1,8}" + _LOGIN + rb"|" + _DIRECTIVE,
+        "login": _LOGIN,
+    }
+)
+_OPTION_AT_END = _turned(_OPTIONS)
+_SURE = frozenset(("option", "element", "directive", *_OPTIONS))
+_LEAST = {"hook": 16, "signed": 20, "bearer": 16}  # of others six, and four where it is sure
+
 _LAST_WORDS = (
     *b"basic bearer token negotiate digest apikey pass password passwd passphrase secret -key password(".split(),
     *b"masterauth rootpw bindpw".split(),
     *(b" by", b" is", b" was", b" now", b" -p", b" -a", b" -w"),
 )
-_ENDINGS = (
-    *b"word wd phrase code wort secret pass psk credential credentials key id base token string signature".split(),
-    *b"passe ena \xb1a senha oord nord \x82o sana kode \x8c \x81 \xbc \x89 \xb8".split(),
-    *(b" by", b" is", b" was", b" now"),
-)
-"""What the words of `_NEAR` end with, in small letters."""
 _SIGNS = frozenset((b"=", b":", b">", b"%", b"|", b"\x9a"))
 _BLANKS = b" \t\"'\\"
-_BETWEEN = _BLANKS + b"=:>,("
-_WIDE_COLON = "\uff1a".encode()
-_LETTERS = (string.ascii_letters + string.digits).encode() + b"_-. " + bytes(range(0x80, 0x100))
 
 
 def may_end_key(before: bytes) -> bool:
@@ -160,30 +180,24 @@ def find_key(text: bytes, start: int) -> Key | None:
 
 @lru_cache(maxsize=64)  # the same is asked again for each byte that comes while a value may be open
 def _key_at_end(before: bytes) -> Key | None:
-    bare = before.rstrip(_BLANKS)
-    near = bare.rstrip(_BETWEEN).removesuffix(_WIDE_COLON).rstrip(_BETWEEN)
-    if near.lower().endswith(_ENDINGS):  # the key's own letters are all that needs a look
-        found = _first(_NEAR, before, len(near.rstrip(_LETTERS)))
-        if found is not None:
-            return found
-    last = bare[-1:]
-    marks = _FAR_MARKS.get(last)
-    if marks is None:
-        return _first(_SPOKEN, before) if last.isalpha() else None
-    lower = before.lower()
-    return _first(_FAR[last], before) if any(mark in lower for mark in marks) else None
+    turned = before[::-1]
+    small = turned.lower()
+    found = _NEAR.match(small) or _option(before, turned) or _FAR.match(small)
+    if found is None:
+        return None
+    said, form = found[0][::-1], found.lastgroup
+    assert form is not None  # each form is a group
+    quote = said[-1:] if said.endswith((b"'", b'"')) else b""
+    sure = form in _SURE or (form == "word" and (b"=" in said or bool(quote)))
+    return Key(said, sure, 4 if sure else _LEAST.get(form, 6), b"<" if form == "element" else quote)
 
 
-def _first(forms: Iterable[_Form], before: bytes, low: int = 0) -> Key | None:
-    for form in forms:
-        found = form.pattern.search(before, low)
-        if found is not None:
-            said = found[0]
-            quote = said[-1:] if said[-1:] in (b"'", b'"') else b""
-            sure = form.sure or (form is _WORD and (b"=" in said or bool(quote)))
-            closer = quote or (b"<" if said.endswith(b">") and said.startswith(b"<") else b"")
-            return Key(said, sure, 4 if sure else form.least, closer)
-    return None
+def _option(before: bytes, turned: bytes) -> re.Match[bytes] | None:
+    """Return the option that a text ends with, if it is one of a command before it."""
+    option = _OPTION_AT_END.match(turned)
+    if option is None or option.lastgroup is None:
+        return None
+    return option if _COMMANDS[option.lastgroup].search(before, 0, len(before) - option.end()) is not None else None
 
 
 _KNOWN = (
