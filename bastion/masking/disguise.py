@@ -4,7 +4,7 @@ It changes nothing and decides nothing: it holds back what looks like it until i
 saw; a rule says whether that is stopped or asked about. Seen are compressed and encrypted files by their magic, where
 an output or a line begins, and runs of base64 or hexadecimal digits over any number of lines. What can be unpacked or
 decoded counts only where a value is in it, so that keys, digests and archives of programs pass; what can't be, always.
-E-mail addresses of common domains are seen in lines written backwards too (`rev`), once the line is whole.
+Addresses of common domains, IBANs and cards are seen in lines written backwards too (`rev`, see `backwards`).
 Not seen: anything else that turns text into other text (`tr`, `xxd -p | rev`, custom code), `base64` in lines shorter
 than 40 characters, and the parts of a value that came before the rest of it was seen.
 """
@@ -15,6 +15,8 @@ from functools import cache
 
 import re2
 
+from bastion.masking.backwards import LINE, Backwards
+from bastion.masking.backwards import MARKS as BACKWARDS
 from bastion.masking.echo import Echo
 from bastion.masking.engine import ENGINES, Engine, Trigger
 from bastion.masking.finder import Finder
@@ -38,7 +40,6 @@ _LONGEST = 16384  # of a run that is held back at once
 _TAIL = 64  # of what went out, to tell where a line begins
 _MAGICS = rb"(?:" + b"|".join(b"".join(b"\\x%02x" % byte for byte in magic) for magic, _ in MAGIC) + rb")"
 _HEADS = frozenset(magic[:length] for magic, _ in MAGIC for length in range(1, len(magic)))
-_ADDRESS = rb"(?:moc|gro|ten|ude|vog|ofni|zib|tni|oi|ue|ed|rf|ku|lp|ti|se|ln|hc|ta|su)\.[a-z0-9.\-]+@"
 
 
 def _compiled(pattern: bytes) -> "re.Pattern[bytes]":
@@ -49,14 +50,13 @@ def _compiled(pattern: bytes) -> "re.Pattern[bytes]":
 
 
 _ANY_MAGIC = _compiled(rb"(?:\A|\n)" + _MAGICS)
-_BACKWARDS = _compiled(rb"\b" + _ADDRESS)
-_HAS_RUN, _HAS_MAGIC, _HAS_ADDRESS = range(3)
+_HAS_RUN, _HAS_MAGIC, _HAS_BACKWARDS = range(3)
 
 
 @cache
 def _glances(engine: str) -> Engine:
     """Return what tells, in one pass, of what there is none in a text: then it needn't be looked for."""
-    patterns = (WORD + rb"{%d}" % RUN, _MAGICS, _ADDRESS)
+    patterns = (WORD + rb"{%d}" % RUN, _MAGICS, *BACKWARDS)
     return ENGINES[engine]([Trigger(pattern, once=True) for pattern in patterns])
 
 
@@ -85,6 +85,8 @@ class DisguiseWatch:
         self._anew = False  # what follows is as at the beginning
         self._unpacked: Unpacked | None = None
         self._run: _Run | None = None
+        self._terminal = terminal
+        self._backwards = Backwards(finder)
         self._passing = False
         self.seen: Disguise | None = None
 
@@ -130,6 +132,8 @@ class DisguiseWatch:
         out = self._look(hold=False)
         if self.seen is None and self._run is not None:
             self.seen, _ = self._run.feed(b"", over=True)
+        if self.seen is None and (values := self._backwards.end()):
+            self.seen = Disguise("reversed", values)
         return out
 
     def pass_all(self) -> bytes:
@@ -164,7 +168,7 @@ class DisguiseWatch:
         """Return how much of the held text is ordinary; what begins behind it is looked into next."""
         text, word = self._held, self._word()
         whole = word + text
-        there = {index for index, _ in self._glances.find(whole)}
+        there = {index for index, _ in self._glances.find((self._backwards.line or word) + text)}
         runs = find_runs(whole) if _HAS_RUN in there else []
         begin = len(text)
         if runs and may_go_on(whole, runs[-1][1]):
@@ -178,9 +182,13 @@ class DisguiseWatch:
         size = begin if magic is None else min(magic, begin)
         if hold and size == len(text):
             size -= self._undecided(whole)
+        if hold and not self._terminal:
+            size = self._before_line(text[:size])
         self._check(whole, [run for run in runs if run[1] <= len(word) + size])
-        if _HAS_ADDRESS in there:
-            self._read_backwards(text[:size])
+        marks = range(_HAS_BACKWARDS, _HAS_BACKWARDS + self._backwards.marks)
+        values = self._backwards.feed(text[:size], marked=not there.isdisjoint(marks))
+        if values and self.seen is None:
+            self.seen = Disguise("reversed", values)
         return size if self.seen is None else 0
 
     def _word(self) -> bytes:
@@ -220,17 +228,11 @@ class DisguiseWatch:
     def _count(self, text: bytes) -> int:
         return len(self._finder.find_all(text))
 
-    def _read_backwards(self, text: bytes) -> None:
-        """Look for addresses in lines read from their ends; numbers backwards are found in too much that is none."""
-        for found in _BACKWARDS.finditer(text):
-            begin, end = text.rfind(b"\n", 0, found.start()) + 1, text.find(b"\n", found.end())
-            line = text[max(begin, found.start() - _TAIL) : min(len(text) if end < 0 else end, found.end() + _TAIL)]
-            if not self._addresses(line) and (values := self._addresses(line[::-1])):
-                self.seen = Disguise("reversed", values)
-                return
-
-    def _addresses(self, line: bytes) -> int:
-        return sum(self._finder.rows[row].kind == "email" for _, _, row in self._finder.find(line, 0, len(line)))
+    def _before_line(self, text: bytes) -> int:
+        """Return how much of the text may go out: a last line that may hold a value backwards waits for its end."""
+        begin = text.rfind(b"\n") + 1
+        length = len(text) - begin + (0 if begin else len(self._backwards.line))
+        return begin if length <= LINE and self._backwards.may_begin(text, begin) else len(text)
 
     def _open(self, form: str) -> int:
         if not can_unpack(form):
@@ -265,8 +267,12 @@ class DisguiseWatch:
             return 0
         if over:
             self._run = None
-            return size or self._plain(hold=hold)
-        return decided if hold else self._run.release(len(self._held))
+            if not size:
+                return self._plain(hold=hold)
+        else:
+            size = decided if hold else self._run.release(len(self._held))
+        self._backwards.feed(self._held[:size], marked=False)
+        return size
 
 
 class _Run:

@@ -30,6 +30,9 @@ PIECES = [
     gzip.compress(b"clean", mtime=0),
     b"PK",
     bytes(range(200, 240)).hex().encode() + b" ",
+    b"00031023504400407398ED",
+    b"moc.elpmaxe@enaj ",
+    b"4000000000000055 ",
 ]
 
 
@@ -100,11 +103,32 @@ def test_encodings_are_known_by_decoding(data: bytes, form: str, size: int) -> N
         assert run < 48, "of the first value no more than a beginning went out"
 
 
-@pytest.mark.parametrize("size", [100, 10_000])
-def test_reversed_lines_are_known(size: int) -> None:
-    seen, _ = watch(b"\n".join(line[::-1] for line in TABLE.split(b"\n")), size)
+IBANS = b"Joe,DE89370400440532013000,joe@example.com\nZoe GB82 WEST 1234 5698 7654 32\n"
+CARDS = b"".join(b"%d,4111111111111111,5500-0000-0000-0004\n" % row for row in range(9))
+
+
+def from_the_end(text: bytes) -> bytes:
+    """Return what `rev` makes of a text."""
+    return b"\n".join(line[::-1] for line in text.split(b"\n"))
+
+
+@pytest.mark.parametrize("size", [1, 16, 100, 10_000])
+@pytest.mark.parametrize(("text", "shown"), [(TABLE, 32), (IBANS, 8), (IBANS[IBANS.index(b"Zoe") :], 10), (CARDS, 60)])
+def test_reversed_lines_are_known(text: bytes, shown: int, size: int) -> None:
+    """Of numbers in one piece the first two may go out, of anything else no more than a beginning."""
+    before = b"some text\n"
+    seen, out = watch(before + from_the_end(text), size)
     assert seen is not None
     assert seen.form == "reversed"
+    assert len(out) <= len(before) + shown
+
+
+def test_a_line_backwards_may_be_the_last_or_long() -> None:
+    for text in (b"DE89370400440532013000", b"some " * 600 + b"DE89370400440532013000 " + b"text " * 600):
+        for size in (7, 100, 10_000):
+            seen, _ = watch(text[::-1], size)
+            assert seen is not None
+            assert seen.form == "reversed"
 
 
 CLEAN = b"nothing to see here, and a good deal of it\n" * 5000
@@ -119,6 +143,8 @@ def test_what_hides_nothing_is_left_alone(size: int) -> None:
         TABLE,
         base64.encodebytes(rng.randbytes(9000)),
         b"".join(b"%s  file-%d.txt\n" % (rng.randbytes(32).hex().encode(), number) for number in range(300)),
+        b"".join(b"%s %d\n" % (rng.randbytes(16).hex().upper().encode(), rng.randrange(10**15)) for _ in range(2000)),
+        b"".join(b"%d de.smith@example.com %s\n" % (row, base64.b32encode(rng.randbytes(20))) for row in range(2000)),
         b"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAINS+2q5YHOUQzWfwzNINT7oxe1KlULimkfy5fJsdHmzx me\n" * 30,
         gzip.compress(CLEAN, mtime=0) + b"the end",
         bz2.compress(CLEAN),

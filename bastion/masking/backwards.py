@@ -1,0 +1,113 @@
+"""Finds values in lines that are written from their ends (`rev`): addresses, IBANs, cards.
+
+Addresses of common domains and IBANs are believed. One of twenty-five other numbers is a card from its end, so it takes
+that the first three in a stream are. A line is looked at once it is whole, or in stretches where it is long.
+"""
+
+import re
+
+import re2
+
+from bastion.masking.accounts import IBAN_LENGTHS
+from bastion.masking.finder import Finder, Found
+
+_DOMAINS = rb"(?:moc|gro|ten|ude|vog|ofni|zib|tni|oi|ue|ed|rf|ku|lp|ti|se|ln|hc|ta|su)"
+_COUNTRIES = rb"(?:" + b"|".join(sorted(country[::-1] for country in IBAN_LENGTHS)) + rb")"
+_ADDRESS = _DOMAINS + rb"\.[a-z0-9.\-]+@"
+MARKS = (
+    _ADDRESS,
+    rb"[0-9A-Z]{4}[0-9A-Z \-]{4,}[0-9]{2}" + _COUNTRIES + rb"(?:[^0-9A-Za-z]|$)",
+    rb"[0-9]{4}[ \-]?[0-9]{4}[ \-]?[0-9]{4}",
+)
+"""One of these, as patterns of an engine, is in each line with a value."""
+
+LINE = 256
+"""How much of a line that goes on may be held back."""
+
+_STRETCH = 1024  # of a line that is looked at together
+_OVERLAP = 128  # of two stretches
+_FEW = 3  # numbers that are looked at, as to whether they are cards
+
+
+def _compiled(pattern: bytes) -> "re.Pattern[bytes]":
+    options = re2.Options()
+    options.encoding = re2.Options.Encoding.LATIN1
+    compiled: re.Pattern[bytes] = re2.compile(pattern, options)
+    return compiled
+
+
+_BEGUN = _compiled(rb"[0-9A-Z]{8}|[0-9]{2}[ \-][0-9]{4}|@|\b" + _DOMAINS + rb"\.")
+_IBAN = rb"\b(?:[0-9A-Z][ \-]?){11,}[0-9]{2}" + _COUNTRIES + rb"\b"
+_NUMBER = rb"\b(?:[0-9]{13,19}|[0-9]{4}(?:[ \-][0-9]{4}){3})\b"
+_TELLING = _compiled(rb"\b" + _ADDRESS + rb"|" + _IBAN)
+_TELLING_AT_FIRST = _compiled(rb"\b" + _ADDRESS + rb"|" + _IBAN + rb"|" + _NUMBER)
+_ADDRESSES, _NUMBERS = re.compile(rb"\b" + _ADDRESS), re.compile(_NUMBER)
+
+
+class Backwards:
+    """Reads the lines of one stream from their ends."""
+
+    def __init__(self, finder: Finder) -> None:
+        self._finder = finder
+        self._cards = 0  # numbers that are a card from their end alone
+        self._numbers = 0  # all that are as long as cards, up to the first few
+        self.line = b""  # what came of a line that goes on, but for what was read
+
+    @property
+    def marks(self) -> int:
+        """How many of `MARKS` matter by now, from the first one on."""
+        return len(MARKS) if self._numbers < _FEW else len(MARKS) - 1
+
+    def feed(self, text: bytes, *, marked: bool) -> int:
+        """Take what follows in and return how many values there are in lines that are whole now.
+
+        `marked` is whether one of the marks that matter may be in `line` with the text behind it.
+        """
+        if not marked:
+            last = text.rfind(b"\n") + 1
+            self.line = _stretches(text[last:] if last else self.line + text)[-1]
+            return 0
+        whole, _, line = (self.line + text).rpartition(b"\n")
+        stretches, done = [], -1
+        for found in (_TELLING if self._numbers >= _FEW else _TELLING_AT_FIRST).finditer(whole):
+            if found.start() > done:
+                begin = whole.rfind(b"\n", 0, found.start()) + 1
+                done = whole.find(b"\n", found.end())
+                done = len(whole) if done < 0 else done
+                stretches += _stretches(whole[begin:done])
+        stretches += _stretches(line)
+        self.line = stretches.pop()
+        return sum(map(self._read, stretches))
+
+    def end(self) -> int:
+        """Return how many values there are in the rest of the line."""
+        return self._read(self.line)
+
+    def may_begin(self, text: bytes, begin: int) -> bool:
+        """Return whether the line that begins there, or goes on with the text, may hold the beginning of a value."""
+        return _BEGUN.search(text[begin:] if begin else self.line + text) is not None
+
+    def _read(self, line: bytes) -> int:
+        """Return how many values there are in a line from its end, where there are none of their kinds as it is."""
+        there, back = self._found(line), self._found(line[::-1])
+        values = len(back["iban"]) if not there["iban"] else 0
+        if back["email"] and not there["email"] and _ADDRESSES.search(line) is not None:
+            values += len(back["email"])
+        if self._numbers < _FEW:
+            self._numbers += len(_NUMBERS.findall(line))
+            self._cards += len(back["card"]) if not there["card"] else 0
+            if self._cards >= _FEW:
+                values += self._cards
+        return values
+
+    def _found(self, line: bytes) -> dict[str, list[Found]]:
+        found: dict[str, list[Found]] = {"email": [], "iban": [], "card": []}
+        for start, end, row in self._finder.find(line, 0, len(line)):
+            found.get(self._finder.rows[row].kind, []).append((start, end, row))
+        return found
+
+
+def _stretches(line: bytes) -> list[bytes]:
+    """Return the stretches of a line that are looked at together."""
+    last = max(0, len(line) - _OVERLAP) // (_STRETCH - _OVERLAP)
+    return [line[place * (_STRETCH - _OVERLAP) :][:_STRETCH] for place in range(last + 1)]
