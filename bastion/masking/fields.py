@@ -56,10 +56,8 @@ _KINDS = {name.encode(): kind for kind, names in _FIELDS.items() for name in nam
 WEAK_NAMES = frozenset(b"name names nom nome nombre naam navn namn nimi".split())
 _ENDS = frozenset(name[-2:] for name in (*_KINDS, *WEAK_NAMES))
 _LAST_WORDS = frozenset(name.rpartition(b"_")[2] for name in _KINDS)
+_NO_LETTERS = bytes(set(range(0x80)) - set(ascii_letters.encode()))
 _LONGEST = 4  # words of a field's name
-
-NO_LETTERS = bytes(set(range(0x80)) - set(ascii_letters.encode()))
-"""What is no letter, nor part of one that isn't ASCII."""
 
 WEAK = "weak"
 """What `kind_of` says of a bare `name`."""
@@ -78,14 +76,18 @@ _TAG = re.compile(rb"\[(?:EMAIL|PHONE|IBAN|CARD|NATIONAL-ID|IP|MAC|SECRET|NAME|B
 _FIRST_WORDS = frozenset(b"select insert from where order group update set delete and or values please the".split())
 
 
-@lru_cache(maxsize=4096)
 def kind_of(field: bytes) -> str:
     """Return the kind of value that a field of this name holds, `WEAK` for a bare name, or an empty text.
 
     What stands before counts little: `customer_email`, `c.email` and `BillingEmail1` are all `email`.
     """
-    if not _ends_like_field(field):
-        return ""
+    if field.rstrip(_NO_LETTERS)[-2:].lower() not in _ENDS:
+        return ""  # as of most values, which are not worth to be remembered
+    return _kind_of(field)
+
+
+@lru_cache(maxsize=4096)
+def _kind_of(field: bytes) -> str:
     words = _words(field)
     if not words:
         return ""
@@ -99,19 +101,10 @@ def kind_of(field: bytes) -> str:
     return ""
 
 
-def is_field(value: bytes) -> bool:
-    """Return whether this is the name of a field that `kind_of` knows. Quick for what is not, as most values."""
-    return _ends_like_field(value) and bool(kind_of(value))
-
-
 def may_be_personal(field: bytes) -> bool:
     """Return whether the end of such a name may be that of a personal field: all that are, and some more."""
     words = b"_".join(_words(field))
     return words[-2:] in _PERSONAL_ENDS and words.endswith(_PERSONAL_NAMES)
-
-
-def _ends_like_field(field: bytes) -> bool:
-    return field.rstrip(NO_LETTERS)[-2:].lower() in _ENDS
 
 
 def _words(field: bytes) -> list[bytes]:
@@ -122,20 +115,24 @@ def _words(field: bytes) -> list[bytes]:
     return lower.translate(_APART).rstrip(b" 0123456789").split()
 
 
-def header(cells: list[bytes]) -> list[str] | None:
+def header(cells: list[bytes]) -> tuple[str, ...] | None:
     """Return the kind of each column if these cells name columns and one of them is personal, else None."""
     if len(cells) < 2 or len(cells) > 400:
         return None
     stripped = [cell.strip() for cell in cells]
     if not stripped[-1] and not any(stripped[1:]):
         return None  # one word and a comma: a line of a list
-    for cell in stripped:
-        if cell and (_VALID.fullmatch(cell) is None or cell.count(b" ") > 3 or _TAG.fullmatch(cell) is not None):
-            return None
     kinds = [kind_of(cell) for cell in stripped]
     if _TELL_NOTHING.issuperset(kinds) or stripped[0].lower().partition(b" ")[0] in _FIRST_WORDS:
         return None
-    return ["name" if kind == WEAK else kind for kind in kinds]
+    for cell in stripped:
+        if cell and not (cell.isalpha() and len(cell) < 60) and not _is_column(cell):
+            return None
+    return tuple(kinds) if WEAK not in kinds else tuple(["name" if kind == WEAK else kind for kind in kinds])
+
+
+def _is_column(cell: bytes) -> bool:
+    return _VALID.fullmatch(cell) is not None and cell.count(b" ") <= 3 and _TAG.fullmatch(cell) is None
 
 
 _NUMBERED = (

@@ -65,17 +65,17 @@ class Finder:
         """Return what `find` does, and all heads of structures in the text."""
         found: set[tuple[int, int, int]] = set()  # with the end negative, so that they sort as wanted
         numbers = set()
-        heads: set[Head] = set()
+        heads: dict[Head, None] = {}  # in the order found, which is nearly sorted
         owners = self._owners
         probes, first_head = len(owners), self._first_head
-        for index, position in set(self.engine.find(text)):
+        for index, position in dict.fromkeys(self.engine.find(text)):
             if index < probes:
                 row, locate = owners[index]
                 span = locate(text, position)
                 if span is not None and low <= span[0] < high:
                     found.add((span[0], -span[1], row))
             elif index >= first_head:
-                heads.add((position, TRIGGERS[index - first_head][0]))
+                heads[position, TRIGGERS[index - first_head][0]] = None
             else:
                 numbers.add(position)
         for start, end, row in self._table.locate(text, numbers):

@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import lru_cache
 
 from bastion.masking.fields import header, kind_of
 from bastion.masking.nearby import LIMIT
@@ -18,140 +19,190 @@ _NO_HEADER = re.compile(  # a byte that no name of a column holds or begins with
     rb"[^\n]*?(?:[^\w .\-/#()\x80-\xff\"'`\[\],;|\t\r\n\x0b\x0c]|[,;|\t][ \t]*[0-9.\-/()])"
     rb"|[^,;|\t\n\xe2]*+[,;|\t]?[ \t\r]*\n"
 )
+_QUOTE, _RETURN, _ESCAPE, _SPACE = b'"\r\x1b '
 _BEFORE = b" \"'\x1b\r"  # may stand before what a cell holds
 _BAR = "│".encode()
+_ADDRESSES = frozenset(("ip", "mac"))
 _ADDRESS = re.compile(rb"[0-9A-Fa-f.:/%\-]{3,}")
 
 
-def _either(kind: str, other: str) -> str:
-    return kind or other
+_DELIMITERS = (b",", b"\t", b";", b"|")
+_FIRST_SLICE, _LAST_SLICE = 32, 8192  # bytes whose lines are read together: few where a table may end at once
+_WHOLE_LINE = re.compile(rb"((?:[^\n\"]++|\"[^\"]*+\")*+\n)|(?s:.)++")
+"""A line, whose end isn't one within quotes; or the rest, where that isn't known."""
 
 
-def pieces(line: bytes, delimiter: bytes) -> list[tuple[int, int]]:
-    """Return where the cells of a line lie, blanks and quotes around them included."""
-    if b'"' not in line:
-        cells, at = [], 0
-        for cell in line.split(delimiter):
-            cells.append((at, at + len(cell)))
-            at += len(cell) + len(delimiter)
-        return cells
-    cells, begin, quoted = [], 0, False
-    for sign in re.finditer(rb'"|' + re.escape(delimiter), line):
-        if sign[0] == b'"':
-            quoted = not quoted if quoted or not line[begin : sign.start()].strip() else quoted
-        elif not quoted:
-            cells.append((begin, sign.start()))
-            begin = sign.end()
-    return [*cells, (begin, len(line))]
+def _cell_pattern(delimiter: bytes) -> re.Pattern[bytes]:
+    """Return a pattern of what precedes a cell, and the cell: one that begins with a quote ends behind another one."""
+    inside = b"(?:(?!" + re.escape(delimiter) + rb")(?s:.))*+"
+    blank = b"(?:(?!" + re.escape(delimiter) + rb")\s)*+"
+    return re.compile(
+        rb"(?:\A|" + re.escape(delimiter) + b")(" + blank + rb"\"[^\"]*+(?:\"" + inside + b")?|" + inside + b")"
+    )
 
 
-@dataclass(frozen=True, slots=True)
+_CELLS = {delimiter: _cell_pattern(delimiter) for delimiter in (*_DELIMITERS, _BAR)}
+
+
+def _split(line: bytes, delimiter: bytes) -> list[bytes]:
+    """Return the cells of a line, blanks and quotes around them included."""
+    return _CELLS[delimiter].findall(line) if _QUOTE in line else line.split(delimiter)
+
+
 class Rows:
-    """Rows of cells apart by a delimiter, one a line; with `framed` also before the first and behind the last one."""
+    """Rows of cells apart by a delimiter, one a line; with `framed` also before the first and behind the last one.
 
-    kinds: tuple[str, ...]
-    delimiter: bytes
-    framed: bool = False
-    drawn: bool = False  # a table for people: cells are padded, and all rows have as many
+    `drawn` is a table for people: cells are padded, and all rows have as many.
+    """
+
+    def __init__(self, kinds: tuple[str, ...], delimiter: bytes, *, framed: bool = False, drawn: bool = False) -> None:
+        self.drawn = drawn
+        self._kinds = kinds
+        self._columns = [(index, kind) for index, kind in enumerate(kinds) if kind]
+        self._delimiter = delimiter
+        self._framed = framed
 
     def read(self, text: bytes, start: int, end: int, *, final: bool) -> Unit | None:
         """See `Reader`. Reads as many rows as there are; a line with other cells ends the table."""
         cells: list[Cell] = []
-        known: dict[bytes, Sequence[Cell] | Rows | None] = {}  # the same short lines come again and again
-        position = start
+        known: dict[bytes, Sequence[Cell]] = {}  # the same short lines come again and again
+        position, size = start, _FIRST_SLICE
         while True:
-            blank = _BLANK_LINES.match(text, position, end)
-            position = position if blank is None else blank.end()
-            stop = self._stop(text, position, end)
-            if stop < 0:
-                if not final:
+            lines = self._lines(text, position, end, size)
+            size = min(size * 4, _LAST_SLICE)
+            if not lines:
+                if final and position < end:
+                    lines = [text[position:end]]
+                elif final:
+                    return Unit(end, cells, None)
+                else:
                     return Unit(position, cells, self) if position > start else None
-                stop = end
-                if stop == position:
-                    return Unit(position, cells, None)
-            row = text[position:stop]
-            found = known[row] if row in known else known.setdefault(row, self._row(row))
-            if found is None or isinstance(found, Rows):
-                return Unit(position if found is None else stop, cells, found)
-            cells += [(position + low, position + high, kind) for low, high, kind in found]
-            position = stop
+            for line in lines:
+                found = known.get(line)
+                if found is None:
+                    row = self._row(line)
+                    if row is None:
+                        return Unit(position, cells, None)
+                    if isinstance(row, Rows):
+                        return Unit(min(position + len(line) + 1, end), cells, row)
+                    found = known[line] = row
+                for low, high, kind in found:
+                    cells.append((position + low, position + high, kind))
+                position += len(line) + 1
+
+    def _lines(self, text: bytes, start: int, end: int, size: int) -> list[bytes]:
+        """Return the next lines, about as many bytes, without their ends. None if the first isn't whole."""
+        stop = text.rfind(b"\n", start, min(start + size, end))
+        if stop < 0:
+            stop = text.find(b"\n", start, end)
+        if stop < 0:
+            return []
+        lines = text[start:stop]
+        if self.drawn or _QUOTE not in lines:
+            return lines.split(b"\n")
+        found = [line[:-1] for line in _WHOLE_LINE.findall(text, start, stop + 1) if line]
+        if max(map(len, found), default=LIMIT) < LIMIT // 2:
+            return found
+        stop = self._stop(text, start, end)
+        return [] if stop < 0 else [text[start : stop - 1]]
+
+    def _stop(self, text: bytes, start: int, end: int) -> int:
+        """Return the position behind the row's line end, which isn't one within quotes, or -1."""
+        stop = text.find(b"\n", start, end) + 1
+        while stop and text.count(b'"', start, stop) % 2:
+            if stop - start > LIMIT // 2:
+                break
+            stop = text.find(b"\n", stop, end) + 1
+        return stop or -1
 
     def _row(self, row: bytes) -> "Sequence[Cell] | Rows | None":
         """Return the personal cells of a line, what reads on behind it where it is another header, None if no row."""
         line, begin = row.rstrip(b"\r\n"), 0
-        if self.drawn:
+        if self.drawn and (_RETURN in line or _ESCAPE in line):
             begin = self._begin(line)
             line = line[begin:]
         if line[:1] in _NO_CELLS and (not line.strip() or _RULE.fullmatch(line) or _PAGED.fullmatch(line)):
             return ()
-        if b"\x1b" in line:
+        if _ESCAPE in line:
             return self._painted(line, begin)
-        found = self._pieces(line)
-        if len(found) < len(self.kinds):
+        cells = _split(line, self._delimiter)
+        if self._framed:
+            begin += len(cells[0]) + len(self._delimiter)
+            cells = cells[1:-1]
+        if len(cells) < len(self._kinds):
             return None
-        named = [kind_of(line[low:high]) for (low, high), kind in zip(found, self.kinds, strict=False) if kind]
-        if sum(map(bool, named)) * 2 >= len(named):
-            kinds = header([line[low:high] for low, high in found])
+        found, named = self._personal(begin, cells, self._columns)
+        if len(cells) > len(self._kinds):
+            found, _ = self._personal(begin, cells, self._uneven(len(cells)))
+        if named * 2 >= len(self._columns):
+            kinds = header(cells)
             if kinds is not None:  # another table begins
-                return () if tuple(kinds) == self.kinds else replace(self, kinds=tuple(kinds))
-        return self._cells(line, begin, found)
+                return () if kinds == self._kinds else self._like(kinds)
+        return found
+
+    def _like(self, kinds: tuple[str, ...]) -> "Rows":
+        return Rows(kinds, self._delimiter, framed=self._framed, drawn=self.drawn)
 
     def free(self, text: bytes, start: int) -> int:
         """Return where the first personal cell begins; a prompt may be shown whole."""
         line = text[start:]
         if not line.strip() or _PROMPT.fullmatch(line):
             return len(text)
-        found = pieces(line, self.delimiter)[1 if self.framed else 0 :]
-        places = [start + low for (low, _), kind in zip(found, self.kinds, strict=False) if kind]
-        return places[0] if places else len(text)
-
-    def _pieces(self, line: bytes) -> list[tuple[int, int]]:
-        found = pieces(line, self.delimiter)
-        return found[1:-1] if self.framed else found
+        cells = _split(line, self._delimiter)
+        if self._framed:
+            start += len(cells[0]) + len(self._delimiter)
+            cells = cells[1:]
+        for cell, kind in zip(cells, self._kinds, strict=False):
+            if kind:
+                return start
+            start += len(cell) + len(self._delimiter)
+        return len(text)
 
     def _painted(self, line: bytes, start: int) -> list[Cell]:
         """Return the cells of what an editor paints: rows and parts of rows, with moves of the cursor between."""
-        cells = []
+        found: list[Cell] = []
         for part in line.split(b"\x1b"):
-            found = self._pieces(part)
-            if len(found) > 1:
-                cells += self._cells(part, start, found)
+            begin, cells = start, _split(part, self._delimiter)
+            if self._framed:
+                begin += len(cells[0]) + len(self._delimiter)
+                cells = cells[1:-1]
+            if len(cells) > 1:
+                columns = self._columns if len(cells) == len(self._kinds) else self._uneven(len(cells))
+                found += self._personal(begin, cells, columns)[0]
             start += len(part) + 1
-        return cells
+        return found
 
     def _begin(self, line: bytes) -> int:
         """Return where the row begins in a line: behind what a pager said before it, and how it moved the cursor."""
-        first = line.find(self.delimiter)
+        first = line.find(self._delimiter)
         first = len(line) if first < 0 else first
         return max(line.rfind(b"\r", 0, first), line.rfind(b"\x1b", 0, first)) + 1
 
-    def _stop(self, text: bytes, start: int, end: int) -> int:
-        """Return the position behind the row's line end, which isn't one within quotes, or -1."""
-        stop = text.find(b"\n", start, end) + 1
-        while stop and not self.drawn and text.count(b'"', start, stop) % 2:
-            if stop - start > LIMIT // 2:
-                break
-            stop = text.find(b"\n", stop, end) + 1
-        return stop or -1
+    def _uneven(self, count: int) -> list[tuple[int, str]]:
+        """Return which of so many cells are personal: one holds a delimiter or lacks, so count from the end too."""
+        kinds, more = self._kinds, ("",) * (count - len(self._kinds))
+        both = zip((*kinds, *more)[:count], (*more, *kinds)[-count:], strict=True)
+        return [(index, first or last) for index, (first, last) in enumerate(both) if first or last]
 
-    def _cells(self, line: bytes, base: int, found: list[tuple[int, int]]) -> list[Cell]:
-        cells = []
-        shift = len(found) - len(self.kinds)
-        kinds = self.kinds
-        if shift:  # a delimiter stood in some cell, or cells are missing: count from the end too
-            more = ("",) * shift
-            kinds = tuple(map(_either, (*kinds, *more)[: len(found)], (*more, *kinds)[-len(found) :]))
-        for (begin, high), kind in zip(found, kinds, strict=True):
-            if not kind:
-                continue
-            value = line[begin:high].lstrip(_BEFORE)
-            low = high - len(value)
+    def _personal(self, at: int, cells: list[bytes], columns: list[tuple[int, str]]) -> tuple[list[Cell], int]:
+        """Return the personal cells, the first cell of all begins at `at`, and how many are named like a field."""
+        found: list[Cell] = []
+        named = passed = 0
+        for index, kind in columns:
+            if index > passed:
+                at += sum(map(len, cells[passed:index])) + (index - passed) * len(self._delimiter)
+                passed = index
+            cell = cells[index]
+            if kind_of(cell):
+                named += 1
+            value = cell.lstrip(_BEFORE)
+            low = at + len(cell) - len(value)
             value = value.rstrip(b" \"'")
-            if kind == "email" and b" " in value:
+            if kind == "email" and _SPACE in value:
                 continue  # more than an address, which is found by its form
-            if not is_empty(value) and (kind not in {"ip", "mac"} or _ADDRESS.fullmatch(value)):
-                cells.append((base + low, base + low + len(value), kind))
-        return cells
+            if (kind not in _ADDRESSES or _ADDRESS.fullmatch(value)) and not is_empty(value):
+                found.append((low, low + len(value), kind))
+        return found, named
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,20 +263,22 @@ def may_be_header(text: bytes, start: int, end: int) -> bool:
     return _NO_HEADER.match(text, start, end) is None or text.find(b"\n", start, end) < 0
 
 
+@lru_cache(maxsize=256)
 def rows_under(line: bytes) -> Rows | None:
     """Return what reads the rows under this line, if it names personal columns."""
-    bare = line.strip()
-    for bar in (b"|", _BAR):
-        if bare.startswith(bar) and bare.endswith(bar) and len(bare) > 2:
-            kinds = header(bare[len(bar) : -len(bar)].split(bar))
-            return None if kinds is None else Rows(tuple(kinds), bar, framed=True, drawn=True)
-    if b" | " in line or _BAR in line:
-        bar = _BAR if _BAR in line else b"|"
-        kinds = header(line.split(bar))
-        return None if kinds is None else Rows(tuple(kinds), bar, drawn=True)
-    for delimiter in sorted((b",", b"\t", b";", b"|"), key=line.count, reverse=True):
+    if b"|" in line or _BAR in line:
+        bare = line.strip()
+        for bar in (b"|", _BAR):
+            if bare.startswith(bar) and bare.endswith(bar) and len(bare) > 2:
+                kinds = header(bare[len(bar) : -len(bar)].split(bar))
+                return None if kinds is None else Rows(kinds, bar, framed=True, drawn=True)
+        if b" | " in line or _BAR in line:
+            bar = _BAR if _BAR in line else b"|"
+            kinds = header(line.split(bar))
+            return None if kinds is None else Rows(kinds, bar, drawn=True)
+    for delimiter in sorted(_DELIMITERS, key=line.count, reverse=True):
         if delimiter in line:
-            kinds = header([line[low:high] for low, high in pieces(line, delimiter)])
+            kinds = header(_split(line, delimiter))
             if kinds is not None:
-                return Rows(tuple(kinds), delimiter)
+                return Rows(kinds, delimiter)
     return None

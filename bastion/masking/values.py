@@ -2,7 +2,7 @@
 
 import re
 
-from bastion.masking.fields import PERSONAL, is_field, kind_of
+from bastion.masking.fields import PERSONAL, kind_of
 from bastion.masking.nearby import FIELD, OBJECT_END
 from bastion.masking.rows import Span
 from bastion.masking.units import NOTHING, NOTHING_FIRST, Unit
@@ -114,7 +114,7 @@ class Value:
     def _believed(self, text: bytes, value: bytes, high: int) -> bool:
         if value[0] in _REFUSED_FIRST and _REFUSED.match(value) is not None:
             return False
-        if text[high : high + 1] in {b"(", b"["} or is_field(value):
+        if text[high : high + 1] in {b"(", b"["} or kind_of(value):
             return False
         if self._weak and _DIGIT.search(value) is not None:
             return False
