@@ -10,7 +10,7 @@ OBJECT_END = re.compile(rb"[{}]|\n[ \t]*(?:\r?\n|- )")
 """What parts two objects."""
 
 _NAME = rb"[\w\x80-\xff \-]"
-FIELD = re.compile(rb"(?<![\[A-Z])[A-Za-z\x80-\xff]" + _NAME + rb"{1,30}(?=[\"']?[ \t]*[:=|])")
+FIELD = re.compile(rb"(?<![\[A-Z])[A-Za-z\x80-\xff]" + _NAME + rb"{1,30}(?=[\"']?[ \t]*[:=|>])")
 """The name of a field that a sign follows."""
 
 LIMIT = 4096
@@ -23,7 +23,7 @@ AHEAD = 300
 """No value behind a key, with what is looked at behind it, is longer."""
 
 _LONGEST = 31
-_RUN = re.compile(rb"(?:(?<!" + _NAME + rb")|\A)" + _NAME + rb"++(?=[\"']?[ \t]*[:=|])")
+_RUN = re.compile(rb"(?:(?<!" + _NAME + rb")|\A)" + _NAME + rb"++(?=[\"']?[ \t]*[:=|>])")
 _BEGUN = re.compile(rb"(?<![\[A-Z])[A-Za-z\x80-\xff].+", re.DOTALL)
 _RECORD = re.compile(rb"-\[ RECORD [0-9]+ \]|\*{3} [0-9]+\. row \*{3}")
 _RECORD_MARKS = (b"-[ RECORD ", b". row ***")

@@ -16,14 +16,14 @@ from bastion.masking.fields import COLUMNS, KEYS, WEAK, WEAK_KEYS, WEAK_NAMES, k
 from bastion.masking.nearby import AHEAD, LIMIT, Nearby
 from bastion.masking.rows import Span
 from bastion.masking.tables import Heading, Rest, Rows, may_be_header
-from bastion.masking.tuples import Tuples
+from bastion.masking.tuples import CREATE, INTO, Declared, Tables, Tuples
 from bastion.masking.units import Cell, Reader
 from bastion.masking.values import NO_VALUE, Value, begins_person
 from bastion.masking.visible import BARRIER, last_character
 
 _SIGN = rb"[\\\"'`]{0,2}[ \t]{0,40}[:=|>]"
 _DELIMITER = rb"[\"'`\]]?[ ]{0,40}(?:[,;|\t\r\n]|\xe2\x94\x82)"
-COLUMN, NAME_KEY, DATE_KEY, NUMBER_KEY, WEAK_KEY, INSERT, COPY, DATA = range(8)
+COLUMN, NAME_KEY, DATE_KEY, NUMBER_KEY, WEAK_KEY, INSERT, COPY, DATA, TABLE = range(9)
 TRIGGERS = (
     *((COLUMN, Trigger(rb"(?i)(?:^|[^A-Za-z])(?:" + names + rb")" + _DELIMITER)) for names in COLUMNS),
     *(
@@ -32,8 +32,10 @@ TRIGGERS = (
     ),
     (WEAK_KEY, Trigger(rb"(?i)(?:^|[^0-9A-Za-z_.\-])(?:" + WEAK_KEYS + rb")" + _SIGN)),
     (INSERT, Trigger(rb"(?i)\)\s{0,8}values")),
+    (INSERT, Trigger(INTO)),
     (COPY, Trigger(rb"(?i)\) from stdin")),
     (DATA, manifests.TRIGGER),
+    (TABLE, Trigger(CREATE)),
 )
 """What may open a structure, with its triggers; these are reported by where they end, and have one end for a start."""
 
@@ -48,6 +50,9 @@ _SURE = {
 _TOLD = Value("name", spaced=True, weak=True, told=True)
 _UNTOLD = Value("name", spaced=True, weak=True)
 _EQUALS, _GREATER, _BAR = b"=>|"
+_ELEMENTS = (b"<", *(b" %s=%s" % (word, quote) for word in (b"name", b"key", b"column") for quote in (b'"', b"'")))
+"""What stands before the name of an element of XML: `<dob>`, `<field name="dob">`."""
+_LINE_ENDS = (b"", b"\n")
 _REACH = 96
 _BREAKS = (b"\n", b"\r", BARRIER)  # as pagers begin a line
 _BREAK = re.compile(rb"[" + b"".join(_BREAKS) + rb"]")
@@ -64,6 +69,7 @@ class Structure:
         self._history = b""  # shown before what is settled
         self._offset = 0  # how much was settled
         self._refused = -1  # position of the last head that named no columns
+        self._tables = Tables()
 
     def pop(self, count: int) -> None:
         """Take back characters that were settled."""
@@ -143,13 +149,15 @@ class Structure:
             return self._heading(around, place)
         if which == DATA:
             return manifests.Entries()
+        if which == TABLE:
+            return Declared(self._tables)
         before = around.text[max(0, place - LIMIT) : place]
         word, pattern = (b"insert", _INSERT) if which == INSERT else (b"copy", _COPY)
         begin = before.lower().rfind(word)
         found = pattern.match(before, begin) if begin >= 0 else None
         kinds = _kinds(found[1]) if found is not None else None
         if kinds is None:
-            return None
+            return self._tables.behind(before) if which == INSERT else None
         return Tuples(kinds) if which == INSERT else Heading(b"", Rows(kinds, b"\t"))
 
     def _heading(self, around: "_Around", place: int) -> Heading | None:
@@ -205,7 +213,7 @@ def _sure_value(around: _Around, place: int, which: int) -> _Read | None:
     if found == NO_VALUE:
         return None
     key, lead = _key(text, place)
-    if kind_of(key) != value.kind or (sign == _GREATER and not lead.endswith(b"<")):
+    if kind_of(key) != value.kind or (sign == _GREATER and not lead.endswith(_ELEMENTS)):
         return None  # no such name; no element of XML
     return value, found
 
@@ -220,15 +228,15 @@ def _weak_value(around: _Around, place: int, _which: int) -> _Read | None:
     key, lead = _key(text, place)
     key = key.strip(b" ")
     sign = text[place - 1]
-    if sign == _GREATER and not lead.endswith(b"<"):
+    if sign == _GREATER and not lead.endswith(_ELEMENTS):
         return None  # no element of XML
     if key.startswith(b"- "):
         key = key[2:].lstrip()
     if kind_of(key) != WEAK or key.lower() not in WEAK_NAMES or lead.endswith((b".", b"[")):
         return None  # Model name: ..., --name=..., metadata.name: ...
     told = told or (recorded and (not lead or lead.endswith(b"\n")))
-    if sign == _BAR and not told:
-        return None
+    if sign == _BAR and not told and not (lead[-1:] in _LINE_ENDS and text[place - 2] not in b" \t"):
+        return None  # amidst a row, or in a table drawn for people
     value = _TOLD if told else _UNTOLD
     found = value.find(text, place, around.end, final=around.final)
     return None if found == NO_VALUE else (value, found)

@@ -31,9 +31,37 @@ LAYOUTS = {
     "yaml": ("", "- first_name: {}\n  dob: {}\n  ssn: {}\n", ""),
     "environment": ("", 'FULL_NAME="{}"\nBIRTH_DATE={}\nSSN={}\n', ""),
     "xml": ("", "<p><first_name>{}</first_name><dob>{}</dob><ssn>{}</ssn></p>\n", ""),
+    "xml named": ("", "<p><name>{}</name><dob>{}</dob><ssn>{}</ssn></p>\n", ""),
+    "mysql xml": (
+        "<resultset>\n",
+        (
+            '  <row>\n\t<field name="name">{}</field>\n\t<field name="dob">{}</field>\n'
+            "\t<column name='ssn'>{}</column>\n  </row>\n"
+        ),
+        "</resultset>\n",
+    ),
+    "psql expanded unaligned": ("", "id|7\nname|{}\ndob|{}\nssn|{}\n\n", ""),
     "python": ("", "Person(last_name='{}', dob='{}', ssn='{}')\n", ""),
     "sql": ("", "INSERT INTO people (id, name, dob, ssn) VALUES (1, '{}', '{}', '{}');\n", ""),
     "sql tuples": ("INSERT INTO p (name, dob, ssn) VALUES\n", " ('{}', '{}', '{}'),\n", " (NULL, NULL, NULL);\n"),
+    "mysqldump": (
+        (
+            "CREATE TABLE `p` (\n  `id` int(11) NOT NULL,\n  `name` varchar(60) DEFAULT 'a, (b)',\n  `dob` date,\n"
+            "  `price` decimal(5,2),\n  `ssn` text,\n  PRIMARY KEY (`id`)\n) ENGINE=InnoDB;\nINSERT INTO `p` VALUES\n"
+        ),
+        "(7,'{}','{}',1.5,'{}'),\n",
+        "(8,NULL,NULL,NULL,NULL);\n",
+    ),
+    "pg_dump inserts": (
+        "CREATE TABLE public.p (\n    full_name character varying(60),\n    dob date,\n    ssn text\n);\n\nSELECT 1;\n",
+        "INSERT INTO public.p VALUES ('{}', '{}', '{}');\n",
+        "",
+    ),
+    "sqlite dump": (
+        "CREATE TABLE IF NOT EXISTS p (name text, -- who\n dob date, ssn text);\n",
+        "INSERT INTO \"p\" VALUES('{}','{}','{}');\n",
+        "COMMIT;\n",
+    ),
     "copy": ("COPY p (name, dob, ssn) FROM stdin;\n", "{}\t{}\t{}\n", "\\.\n"),
 }
 
@@ -74,6 +102,11 @@ def test_named_columns_are_always_masked(layout: str) -> None:
         "host,cpu,name\nweb-1,4,blue\n",
         "First name: \nLast name: \n",
         "CREATE TABLE p (first_name text, dob date, ssn text);\n",
+        "CREATE TABLE p (id int, title text, dob date);\nINSERT INTO q VALUES (1, 'Zoltan', '1985-03-12');\n",
+        "CREATE TABLE p (dob date);\nCREATE TABLE p (a text, b text);\nINSERT INTO p VALUES (1, '1985-03-12');\n",
+        "CREATE TABLE p AS SELECT first_name, dob FROM q;\nINSERT INTO p VALUES ('x', 'y');\n",
+        '<input name="first_name" value="">\n<label for="dob">Born</label>\n',
+        "id|7\nname|web\nstate|up\n",
     ],
 )
 def test_what_names_nobody_stays(text: str) -> None:
