@@ -26,8 +26,18 @@ _LOCAL_LIMIT = 64
 _LABEL_LIMIT = 126  # bytes, when all letters take two
 _DOMAIN_LIMIT = 255
 
-_HOST = re.compile(rb"[A-Za-z0-9\xc3-\xdf][A-Za-z0-9.\-\x80-\xbf\xc3-\xdf]{0,%d}" % (_DOMAIN_LIMIT - 1))
-_TOP = re.compile(rb"\.(?:[A-Za-z]{2}|[\xc3-\xdf][\x80-\xbf]|xn--)", re.IGNORECASE)
+
+def _host(letters: bytes, more: bytes, top: bytes) -> re.Pattern[bytes]:
+    """Return the pattern of a domain: labels of letters, and of `more` behind their first one.
+
+    Its groups are the last label, and how the last one begins that may be a top-level domain.
+    """
+    label = rb"[%b%b\-]" % (letters, more)
+    return re.compile(rb"[%b]%b*+(?:\.((?:(%b)|%b)%b*+))*" % (letters, label, top, label, label))
+
+
+_HOST = _host(rb"A-Za-z0-9\xc3-\xdf", rb"\x80-\xbf", rb"[A-Za-z]{2}|[\xc3-\xdf][\x80-\xbf]")
+_PLAIN_HOST = _host(rb"A-Za-z0-9", b"", rb"[A-Za-z]{2}")
 _STRONG = re.compile(
     rb"[A-Za-z0-9._+-]{3,}@[a-z0-9-]{3,}(?:\.[a-z0-9-]{2,})*\.[a-z]{2,12}|[A-Z0-9._+-]{3,}@[A-Z0-9-]{4,}\.[A-Z]{2,12}"
 )
@@ -67,21 +77,30 @@ _TRIGGER = Trigger(
 )
 
 
+def _domain_end(pattern: re.Pattern[bytes], text: bytes, start: int, limit: int) -> int:
+    """Return where the domain that begins at `start` ends, or -1 where none does that may be of an address."""
+    host = pattern.match(text, start, start + limit)
+    if host is None:
+        return -1
+    label, top = host.groups()
+    if top is None:
+        return -1
+    if text[host.end() - 1] != 0x2D:
+        return -1 if label.lower() in _NO_ADDRESS else host.end()
+    domain = host[0].rstrip(b".-")
+    return -1 if domain.rpartition(b".")[2].lower() in _NO_ADDRESS else start + len(domain)
+
+
 def _locate(text: bytes, hit: int) -> Span | None:
     at = text.rfind(b"@", hit - _LABEL_LIMIT - 2 if hit > _LABEL_LIMIT + 2 else 0, hit)
-    host = _HOST.match(text, at + 1)
-    if at < 0 or host is None:
+    end = _domain_end(_HOST, text, at + 1, _DOMAIN_LIMIT)
+    if end < 0 or at < 0:
         return None
-    domain = host[0]
-    if b".." in domain:
-        domain = domain.partition(b"..")[0]
-    domain = domain.rstrip(b".-")
-    end = at + 1 + len(domain)
     window = text[at - _LOCAL_LIMIT if at > _LOCAL_LIMIT else 0 : at]
     start = at - len(window[len(window.rstrip(_LOCAL)) :].lstrip(_NOT_FIRST))
-    if start == at or _TOP.search(domain) is None or domain.rpartition(b".")[2].lower() in _NO_ADDRESS:
+    if start == at:
         return None
-    if at - start == 3 and text[start:at] == b"git" and text[end : end + 1] == b":":
+    if text[end : end + 1] == b":" and text[start:at] == b"git":
         return None
     if not is_text(text, start) and _STRONG.fullmatch(text, start, end) is None:
         return None
@@ -94,7 +113,6 @@ _MARK_LONGEST = 6
 _MARK_BYTES = b"%\\&#;" + _ALNUM
 _PLAIN_LOCAL = _ALNUM + b"._%+-"
 _PLAIN_DOMAIN = _ALNUM + b".-"
-_PLAIN_HOST = re.compile(rb"[A-Za-z0-9][A-Za-z0-9.\-]{0,%d}" % (_LABEL_LIMIT - 1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,16 +141,13 @@ class _EncodedOpening:
 
 def _locate_encoded(text: bytes, hit: int) -> Span | None:
     low = max(0, hit - _LABEL_LIMIT - 2 - _MARK_LONGEST)
-    at = max([text.rfind(mark, low, hit) for mark in _MARKS])
-    mark = _MARK.match(text, at) if at >= 0 else None
-    if mark is None or (host := _PLAIN_HOST.match(text, mark.end())) is None:
+    at, after = max([(text.rfind(mark, low, hit), len(mark)) for mark in _MARKS])
+    end = _domain_end(_PLAIN_HOST, text, at + after, _LABEL_LIMIT)
+    if end < 0 or at < 0:
         return None
-    domain = host[0].partition(b"..")[0].rstrip(b".-")
     window = text[max(0, at - _LOCAL_LIMIT) : at]
     start = at - len(window[len(window.rstrip(_PLAIN_LOCAL)) :].lstrip(b".-%"))
-    if start == at or _TOP.search(domain) is None or domain.rpartition(b".")[2].lower() in _NO_ADDRESS:
-        return None
-    return (start, mark.end() + len(domain)) if is_text(text, start) else None
+    return (start, end) if start < at and is_text(text, start) else None
 
 
 ROWS = (

@@ -4,6 +4,7 @@ A value found is a property of the text around it alone (see `rows`), so finding
 `REACH` bytes of it in front, gives what finding in the whole would give.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 from bastion.masking.engine import ENGINES, Engine
@@ -63,25 +64,29 @@ class Finder:
 
     def scan(self, text: bytes, low: int, high: int) -> tuple[list[Found], list[Head]]:
         """Return what `find` does, and all heads of structures in the text."""
-        found: set[tuple[int, int, int]] = set()  # with the end negative, so that they sort as wanted
-        numbers = set()
+        found: list[tuple[int, int, int]] = []  # with the end negative, so that they sort as wanted
+        numbers: set[int] = set()
         heads: dict[Head, None] = {}  # in the order found, which is nearly sorted
         owners = self._owners
         probes, first_head = len(owners), self._first_head
-        for index, position in dict.fromkeys(self.engine.find(text)):
+        hits: defaultdict[int, list[int]] = defaultdict(list)
+        for index, position in self.engine.find(text):
+            hits[index].append(position)
+        for index, positions in hits.items():
             if index < probes:
                 row, locate = owners[index]
-                span = locate(text, position)
-                if span is not None and low <= span[0] < high:
-                    found.add((span[0], -span[1], row))
+                for position in dict.fromkeys(positions):
+                    span = locate(text, position)
+                    if span is not None and low <= span[0] < high:
+                        found.append((span[0], -span[1], row))
             elif index >= first_head:
-                heads[position, TRIGGERS[index - first_head][0]] = None
+                which = TRIGGERS[index - first_head][0]
+                heads.update(dict.fromkeys([(position, which) for position in positions]))
             else:
-                numbers.add(position)
-        for start, end, row in self._table.locate(text, numbers):
-            if low <= start < high:
-                found.add((start, -end, row))
-        return [(start, -end, row) for start, end, row in sorted(found)], list(heads)
+                numbers.update(positions)
+        found += [(start, -end, row) for start, end, row in self._table.locate(text, numbers) if low <= start < high]
+        found.sort()
+        return [(start, -end, row) for start, end, row in dict.fromkeys(found)], list(heads)
 
     def undecided(self, text: bytes) -> int:
         """Return the first position where a value may begin that more text could complete or change.

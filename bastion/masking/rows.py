@@ -122,7 +122,7 @@ class Row:
 
 
 _CONTROL = bytes(set(range(0x20)) - set(b"\t\n\r\x00\x1b")) + b"\x7f"
-_HIGH = bytes(range(0x80, 0x100))
+_STRANGE = bytes(byte >= 0x80 or byte in _CONTROL for byte in range(0x100))
 
 
 def is_text(text: bytes, start: int) -> bool:
@@ -131,8 +131,8 @@ def is_text(text: bytes, start: int) -> bool:
     Of the 32 bytes before, at most an eighth may be control characters or no UTF-8 (one more for a character cut at the
     edge). A random byte is that with a probability of 0.58, so 32 random bytes pass about once in 10 million times.
     """
-    window = text[max(0, start - 32) : start]
-    if len(window.translate(None, _CONTROL + _HIGH)) == len(window):
+    window = text[start - 32 if start > 32 else 0 : start]
+    if True not in window.translate(_STRANGE):
         return True
     bad = len(window) - len(window.translate(None, _CONTROL)) + window.decode("utf-8", "replace").count("\ufffd")
     return bad * 8 <= len(window) + 8
