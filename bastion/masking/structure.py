@@ -10,7 +10,7 @@ import re
 import string
 from collections.abc import Callable, Sequence
 
-from bastion.masking import manifests
+from bastion.masking import manifests, markup, ruled
 from bastion.masking.engine import Trigger
 from bastion.masking.fields import COLUMNS, KEYS, WEAK, WEAK_KEYS, WEAK_NAMES, kind_of
 from bastion.masking.nearby import AHEAD, LIMIT, Nearby
@@ -23,7 +23,7 @@ from bastion.masking.visible import BARRIER, last_character
 
 _SIGN = rb"[\\\"'`]{0,2}[ \t]{0,40}[:=|>]"
 _DELIMITER = rb"[\"'`\]]?[ ]{0,40}(?:[,;|\t\r\n]|\xe2\x94\x82)"
-COLUMN, NAME_KEY, DATE_KEY, NUMBER_KEY, WEAK_KEY, INSERT, COPY, DATA, TABLE = range(9)
+COLUMN, NAME_KEY, DATE_KEY, NUMBER_KEY, WEAK_KEY, INSERT, COPY, DATA, TABLE, RULE, MARKUP = range(11)
 TRIGGERS = (
     *((COLUMN, Trigger(rb"(?i)(?:^|[^A-Za-z])(?:" + names + rb")" + _DELIMITER)) for names in COLUMNS),
     *(
@@ -36,6 +36,8 @@ TRIGGERS = (
     (COPY, Trigger(rb"(?i)\) from stdin")),
     (DATA, manifests.TRIGGER),
     (TABLE, Trigger(CREATE)),
+    (RULE, Trigger(ruled.RULE)),
+    (MARKUP, Trigger(markup.HEAD)),
 )
 """What may open a structure, with its triggers; these are reported by where they end, and have one end for a start."""
 
@@ -54,6 +56,7 @@ _ELEMENTS = (b"<", *(b" %s=%s" % (word, quote) for word in (b"name", b"key", b"c
 """What stands before the name of an element of XML: `<dob>`, `<field name="dob">`."""
 _LINE_ENDS = (b"", b"\n")
 _REACH = 96
+_LONGEST_HEADER = 2048
 _BREAKS = (b"\n", b"\r", BARRIER)  # as pagers begin a line
 _BREAK = re.compile(rb"[" + b"".join(_BREAKS) + rb"]")
 _SPELLED = (string.ascii_letters + string.digits + "_- ").encode() + bytes(range(0x80, 0x100))
@@ -149,8 +152,12 @@ class Structure:
             return self._heading(around, place)
         if which == DATA:
             return manifests.Entries()
+        if which == MARKUP:
+            return markup.Markup()
         if which == TABLE:
             return Declared(self._tables)
+        if which == RULE:
+            return _ruled(around.text, place)
         before = around.text[max(0, place - LIMIT) : place]
         word, pattern = (b"insert", _INSERT) if which == INSERT else (b"copy", _COPY)
         begin = before.lower().rfind(word)
@@ -174,6 +181,15 @@ class Structure:
             return None
         self._refused = now + place
         return Heading(text[begin:place]) if may_be_header(text, begin, around.end) else None
+
+
+def _ruled(text: bytes, place: int) -> ruled.Ruled | None:
+    """Return what reads the rest of a rule, if a line above it may name columns."""
+    rule = text.rfind(b"\n", 0, place) + 1
+    end = rule - 1 - (text[rule - 2 : rule - 1] == b"\r")
+    begin = max(0, end - _LONGEST_HEADER, *(text.rfind(mark, 0, end) + 1 for mark in _BREAKS))
+    above = text[begin:end]
+    return ruled.Ruled(above, text[rule:place]) if ruled.may_name(above) else None
 
 
 class _Around:

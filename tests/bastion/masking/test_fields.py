@@ -24,6 +24,36 @@ LAYOUTS = {
     "psql unicode": (" name │ dob │ ssn \n──────┼─────┼─────\n", " {} │ {} │ {}\n", ""),
     "mysql": ("+----+----+----+\n| name | dob | ssn |\n+----+----+----+\n", "| {} | {} | {} |\n", "+----+----+----+\n"),
     "markdown": ("| Name | DOB | SSN |\n|---|---|---|\n", "| {} | {} | {} |\n", "\n"),
+    "sqlite columns": (
+        "id  name                  dob         ssn      \r\n--  --------------------  ----------  ---------\r\n",
+        "1   {:20}  {:10}  {:9}\r\n",
+        "$ ls -l\r\nZoe  x\r\n",
+    ),
+    "psql without borders": (
+        "id         name         birth date    ssn   \n-- -------------------- ---------- ---------\n",
+        " 1 {:20} {:10} {:9}\n",
+        "(3 rows)\n\n",
+    ),
+    "psql lines without borders": (
+        "  name      dob       ssn   \n──────── ────────── ─────────\n",
+        "{:8} {:10} {}\n",
+        "",
+    ),
+    "mysql html": (
+        "<TABLE BORDER=1><TR><TH>id</TH><TH>name</TH><TH>dob</TH><TH>ssn</TH></TR>",
+        "<TR><TD>1</TD><TD>{}</TD><TD>{}</TD><TD>{}</TD></TR>",
+        "</TABLE>",
+    ),
+    "psql html": (
+        '<table>\n  <tr>\n    <th align="center">name</th>\n    <th>dob</th>\n    <th><b>ssn</b></th>\n  </tr>\n',
+        '  <tr valign="top">\n    <td align="left">{}</td>\n    <td>{}</td>\n <td><a href="x">{}</a></td>\n  </tr>\n',
+        "</table>\n<p>(3 rows)<br />\n</p>\n",
+    ),
+    "html rows": (
+        "<table>\n",
+        "<tr><th>Last name</th><td>{}</td></tr>\n<tr><th>DOB</th><td> {} </td></tr><tr><th>SSN<td>{}<tr>\n",
+        "<tr><th>Note</th><td>Zoe</td></tr></table>\n",
+    ),
     "psql expanded": ("", "-[ RECORD 1 ]--\nname | {}\ndob  | {}\nssn  | {}\n", ""),
     "mysql vertical": ("", "*************************** 1. row ***\n name: {}\n  dob: {}\n  ssn: {}\n", ""),
     "json": ("", '{{"name": "{}", "dob": "{}", "ssn": "{}"}}\n', ""),
@@ -106,6 +136,12 @@ def test_named_columns_are_always_masked(layout: str) -> None:
         "CREATE TABLE p (dob date);\nCREATE TABLE p (a text, b text);\nINSERT INTO p VALUES (1, '1985-03-12');\n",
         "CREATE TABLE p AS SELECT first_name, dob FROM q;\nINSERT INTO p VALUES ('x', 'y');\n",
         '<input name="first_name" value="">\n<label for="dob">Born</label>\n',
+        "NAME  IP\n----  -------\nweb   up\n",
+        "name  size\n----  ----\nweb   7\n",
+        "Phone list:\n-- --\nZoe  7\n",
+        "first_name last_name\n- this is a list - of words\nZoe Zoom\n",
+        "<table><tr><th>name</th><th>state</th></tr><tr><td>web</td><td>up</td></tr></table>\n",
+        "<tr><th>Name</th><td>nginx</td></tr>\n",
         "id|7\nname|web\nstate|up\n",
     ],
 )
@@ -259,9 +295,29 @@ def test_tables_are_what_the_oracle_finds(text: bytes) -> None:
     assert mask(text) == oracle(text)
 
 
+MORE_FLOODS = (
+    b"<th>dob",
+    b"<th>dob<td>",
+    b"create table ",
+    b"create table p(a(",
+    b"a dob\n- -",
+    b"-- -- ",
+    b"into p values ",
+)
+
+
 def test_floods_of_heads_are_held_no_longer_than_a_row() -> None:
     rng = random.Random(4)
-    for flood in (b"email,", b"first_name: ", b"name: ", b"(a,email) values (", b"|ssn |", b'"name":"', b"(1,'"):
+    for flood in (
+        b"email,",
+        b"first_name: ",
+        b"name: ",
+        b"(a,email) values (",
+        b"|ssn |",
+        b'"name":"',
+        b"(1,'",
+        *MORE_FLOODS,
+    ):
         masker = new_masker()
         for _ in range(40):
             masker.feed(flood * rng.randint(100, 500))

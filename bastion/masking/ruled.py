@@ -1,0 +1,146 @@
+"""Reads tables whose columns stand below rules of their own width, apart by blanks.
+
+So print `sqlite3 -column`, `psql` without borders, `sqlcmd`, `sqlplus` and others. A line belongs to such a table as
+long as nothing stands between its columns; positions count in characters as a terminal shows them.
+"""
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from bastion.masking.fields import PERSONAL, header, kind_of
+from bastion.masking.nearby import LIMIT
+from bastion.masking.units import Cell, Unit, is_empty
+
+RULE = rb"\n[ ]?(?:-+|(?:\xe2\x94\x80)+)[ ]{1,2}(?:-|\xe2\x94)"
+"""How a rule begins, up to its second column, as a pattern for an engine."""
+
+_RULED = re.compile(r"[-\u2500]+")
+_RULE = re.compile(r"[-\u2500 ]+")
+_PROMPT = re.compile(r".{0,200}[$#>%:] ?\Z")
+_WIDE = ("W", "F")
+_PLAIN = frozenset(("ip", "mac", "email"))
+"""Kinds that are found by their form wherever they stand."""
+
+
+@lru_cache(maxsize=64)
+def may_name(line: bytes) -> bool:
+    """Return whether a line may name columns of which one is personal. Quick."""
+    words = line.split()
+    return len(words) > 1 and any(kind_of(b" ".join(words[max(0, end - 3) : end])) for end in range(1, len(words) + 1))
+
+
+def _shown(line: bytes) -> str:
+    """Return a line as it is shown, with a filler behind each character that takes two places."""
+    text = line.decode("utf-8", "surrogateescape")
+    if text.isascii():
+        return text
+    return "".join(sign + "\0" * (unicodedata.east_asian_width(sign) in _WIDE) for sign in text)
+
+
+def _size(shown: str) -> int:
+    """Return how many bytes a part of a shown line has."""
+    return len(shown) if shown.isascii() else len(shown.replace("\0", "").encode("utf-8", "surrogateescape"))
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """The rows of such a table: where its columns begin and end, and what they hold."""
+
+    spans: tuple[tuple[int, int], ...]
+    kinds: tuple[str, ...]
+
+    def read(self, text: bytes, start: int, end: int, *, final: bool) -> Unit | None:
+        """See `Reader`. Reads as many rows as there are; another line ends the table."""
+        cells: list[Cell] = []
+        position = start
+        while True:
+            stop = text.find(b"\n", position, end) + 1
+            if not stop:
+                if not final:
+                    return Unit(position, cells, self) if position > start else None
+                stop = end
+            row = self._row(text[position:stop]) if stop > position else None
+            if row is None:
+                return Unit(position, cells, None)
+            cells += [(position + low, position + high, kind) for low, high, kind in row]
+            position = stop
+
+    def free(self, text: bytes, start: int) -> int:
+        """Return where the first personal column begins; a prompt may be shown whole."""
+        line = _shown(text[start:])
+        first = next(low for (low, _), kind in zip(self.spans, self.kinds, strict=True) if kind)
+        if len(line) <= first or _PROMPT.fullmatch(line):
+            return len(text)
+        return start + _size(line[:first])
+
+    def cells(self, line: str) -> list[tuple[int, int]] | None:
+        """Return where the cells of a shown line lie, or None where something stands between the columns."""
+        begins = [0, *(low for low, _ in self.spans[1:])]
+        gaps = zip((high for _, high in self.spans), begins[1:], strict=False)
+        if len(line) <= begins[1] or any(line[low:high].strip() for low, high in gaps):
+            return None
+        return list(zip(begins, [*begins[1:], len(line)], strict=True))
+
+    def _row(self, row: bytes) -> Sequence[Cell] | None:
+        """Return the personal cells of a line, or None if it is no row."""
+        bare = row.rstrip(b"\r\n")
+        begin = max(bare.rfind(b"\r"), bare.rfind(b"\x1b")) + 1
+        line = _shown(bare[begin:])
+        if not line.strip() or _RULE.fullmatch(line):
+            return ()
+        found = self.cells(line)
+        if found is None:
+            return None
+        cells = []
+        named = 0
+        for (low, high), kind in zip(found, self.kinds, strict=True):
+            value = line[low:high].strip(" \0")
+            said = value.encode("utf-8", "surrogateescape")
+            if not kind or is_empty(said):
+                continue
+            named += kind_of(said) == kind
+            at = begin + _size(line[: line.index(value, low)])
+            cells.append((at, at + _size(value), kind))
+        return () if named == len(cells) else cells  # the header comes again
+
+
+@dataclass(frozen=True, slots=True)
+class Ruled:
+    """The rest of a rule below a line that may name columns. `above` is that line, `begun` how the rule began."""
+
+    above: bytes
+    begun: bytes
+
+    def read(self, text: bytes, start: int, end: int, *, final: bool) -> Unit | None:
+        """See `Reader`."""
+        stop = text.find(b"\n", start, end) + 1
+        if not stop:
+            return Unit(start, (), None) if final or end - start > LIMIT // 2 else None
+        columns = _columns(self.above, (self.begun + text[start:stop]).rstrip(b"\r\n"))
+        return Unit(stop if columns else start, (), columns)
+
+    def free(self, text: bytes, start: int) -> int:
+        """Return the end: rules are nobody's."""
+        del start
+        return len(text)
+
+
+@lru_cache(maxsize=64)
+def _columns(above: bytes, below: bytes) -> Columns | None:
+    """Return what reads the rows under a line and its rule, if it names columns of which one is personal."""
+    rule, line = _shown(below), _shown(above)
+    if _RULE.fullmatch(rule) is None:
+        return None
+    spans = tuple(part.span() for part in _RULED.finditer(rule))
+    found = Columns(spans, ()).cells(line)
+    if found is None:
+        return None
+    names = [line[low:high].strip().encode("utf-8", "surrogateescape") for low, high in found]
+    kinds = header(names)
+    if kinds is None or PERSONAL.isdisjoint(map(kind_of, names)):
+        return None
+    wanted = tuple("" if kind in _PLAIN else kind for kind in kinds)
+    return Columns(spans, wanted) if any(wanted) else None
