@@ -9,6 +9,7 @@ from operator import mul
 
 Check = Callable[[bytes], bool]
 
+_VALUES = bytes((byte - 0x30) % 0x100 for byte in range(0x100))
 _DOUBLED = bytes.maketrans(b"0123456789", b"0246813579")
 _BASE36 = {character: b"%d" % value for value, character in enumerate(b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ")}
 _VERHOEFF = (
@@ -37,12 +38,12 @@ _PERMUTED = (
 
 def digits(number: bytes) -> list[int]:
     """Return the value of each digit."""
-    return [digit - 0x30 for digit in number]
+    return list(number.translate(_VALUES))
 
 
 def weighted(number: bytes, weights: Sequence[int]) -> int:
     """Return the sum of the first digits, each times its weight."""
-    return sum(map(mul, digits(number), weights))
+    return sum(map(mul, number.translate(_VALUES), weights))
 
 
 def luhn(number: bytes) -> bool:
@@ -97,9 +98,9 @@ def last_completes(weights: Sequence[int], modulus: int, *, tens: int | None = N
     return lambda number: _equals(-weighted(number[:-1], weights) % modulus, number[-1], tens)
 
 
-def both(*checks: Check) -> Check:
-    """Return a check that demands all of `checks`."""
-    return lambda number: all(check(number) for check in checks)
+def both(first: Check, second: Check) -> Check:
+    """Return a check that demands two others."""
+    return lambda number: first(number) and second(number)
 
 
 def letter_of(letters: bytes, modulus: int, stop: int = -1) -> Check:

@@ -25,12 +25,13 @@ _NO_WORD = rb"(?:[^a-z]|$)"  # digests and identifiers of programs go on with sm
 _SYMBOLS = bytes.maketrans(
     b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz -", b"9" * 10 + b"A" * 26 + b"a" * 26 + b"  "
 )
+_SEEN = _SYMBOLS[:0x2D] + b"-" + _SYMBOLS[0x2E:]  # the same, with hyphens as they are
 _CLASSES = {"9": rb"[0-9]", "A": rb"[A-Z]", " ": BLANK, ".": rb"\.", "(": rb"\(", ")": rb"\)", "+": rb"\+", "/": rb"/"}
 _TYPOGRAPHIC = re.compile(rb"\xc2\xa0|\xe2\x80[\x90-\x95\xaf]")
 _WIDE = b"\x80"
 _KNOWN = 4096  # answers kept
-_BESIDE = 2  # bytes beside a number that decide whether it is one
-_RUN = rb"(?<![9Aa])(?=[(+]*[9A])(?=([9A .()+/\x80]{%d,%d}a?))"  # what may be a number, and a letter that touches it
+_RUN = rb"(?<![9Aa])(?<!9[\-.])(?=[(+]*[9A])(?=([9A .()+/\-\x80]{%d,%d}a?))"
+"""What may be a number, and a letter that touches it. None begins behind a hyphen or dot with a digit before it."""
 _ENDS = re.compile(rb"(?<=[9A])(?![9Aa])|(?<=\))")
 
 
@@ -59,7 +60,6 @@ class NumberTable:
         self._runs = re.compile(_RUN % (min(map(len, self._entries), default=1), self._longest))
         self._wide_runs = re.compile(_RUN % (min(map(len, self._entries), default=1), 3 * self._longest))
         self._known: dict[bytes, tuple[_Entry, ...]] = {}
-        self._verdicts: dict[tuple[int, bytes], tuple[tuple[int, int], ...]] = {}
         beginnings = _beginnings(self._entries)
         self._reach = 1 + max((len(begin) for group in beginnings for begin in group), default=0)
         self.triggers = [
@@ -69,15 +69,15 @@ class NumberTable:
     def locate(self, text: bytes, hits: Iterable[int]) -> set[tuple[int, int, int]]:
         """Return start, end and row of every number that begins shortly before a hit."""
         found: set[tuple[int, int, int]] = set()
-        candidates, verdicts = self._known, self._verdicts
+        candidates = self._known
         for first, last in _windows(sorted(hits)):
             low = max(0, first - _REACH)
-            window, longest = text[low : last + 3 * self._longest], self._longest
+            window = text[low : last + 3 * self._longest]
             runs, reach = self._runs, self._reach
             if not window.isascii():
-                window, longest = _TYPOGRAPHIC.sub(_widened, window), 3 * longest
+                window = _TYPOGRAPHIC.sub(_widened, window)
                 runs, reach = self._wide_runs, _REACH
-            for run in runs.finditer(window.translate(_SYMBOLS), max(min(1, low), first - reach - low)):
+            for run in runs.finditer(window.translate(_SEEN), max(min(1, low), first - reach - low)):
                 start = low + run.start()
                 if start >= last:
                     break
@@ -85,36 +85,16 @@ class NumberTable:
                 entries = candidates.get(skeleton)
                 if entries is None:
                     entries = self._candidates(skeleton)
-                if not entries:
-                    continue
-                begin = start - _BESIDE if start > _BESIDE else 0
-                key = (start - begin, text[begin : start + longest + _BESIDE])
-                proved = verdicts.get(key)
-                if proved is None:
-                    proved = self._proved(text, start, entries, key)
-                for length, row in proved:
-                    found.add((start, start + length, row))
+                for entry in entries:
+                    number = entry.pattern.match(text, start)
+                    if number is not None and entry.check(compact(number[0])):
+                        found.add((start, number.end(), entry.row))
         return found
-
-    def _proved(
-        self, text: bytes, start: int, entries: tuple[_Entry, ...], key: tuple[int, bytes]
-    ) -> tuple[tuple[int, int], ...]:
-        """Return length and row of the numbers at `start`. Answers are kept: the same numbers tend to come again."""
-        rows: dict[int, int] = {}  # of those that end at the same place the first row names the number
-        for entry in entries:
-            number = entry.pattern.match(text, start)
-            if number is not None and entry.check(compact(number[0])):
-                length = number.end() - start
-                rows[length] = min(entry.row, rows.get(length, entry.row))
-        proved = tuple(rows.items())
-        if len(self._verdicts) >= _KNOWN:
-            self._verdicts.clear()
-        return self._verdicts.setdefault(key, proved)
 
     def _candidates(self, skeleton: bytes) -> tuple[_Entry, ...]:
         """Return the layouts that what begins like this may have, and keep the answer."""
         wanted: dict[_Entry, None] = {}
-        narrow = skeleton.replace(_WIDE, b"")
+        narrow = skeleton.translate(_SYMBOLS, _WIDE)
         for end in _ENDS.finditer(narrow):
             if narrow[: end.end()] not in self._prefixes:
                 break

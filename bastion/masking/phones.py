@@ -24,7 +24,7 @@ _WORDS = (
 )
 _ZEROS = b"000000"  # so many in a row stand in dumps of memory
 _AMIDST = rb"(?<![0-9a-f]{4} )(?<![0-9a-f]{4}: )"  # such a dump
-_BETWEEN = rb"(?:[ .\-/()]|\xc2\xa0|\xe2\x80[\x90-\x95\xaf]){0,3}"
+_DIGIT = rb"(?:[0-9]|(?:[ .\-/()]|\xc2\xa0|\xe2\x80[\x90-\x95\xaf]){1,3}[0-9])"  # with what may stand before
 
 
 def is_international(number: bytes) -> bool:
@@ -42,7 +42,7 @@ def _is_dialled(number: bytes) -> bool:
 
 
 def _is_national(number: bytes) -> bool:
-    return len(set(number)) > 1 and _ZEROS not in number
+    return number.count(number[:1]) < len(number) and _ZEROS not in number
 
 
 def _country(name: str, layout: str, *samples: str) -> Row:
@@ -57,12 +57,12 @@ ROWS = (
         kind="phone",
         probes=(
             anywhere(
-                rb"\+[1-9](?:" + _BETWEEN + rb"[0-9]){6,14}",
+                rb"\+[1-9]" + _DIGIT + rb"{6,14}",
                 is_international,
-                Trigger(rb"\+[1-9](?:" + _BETWEEN + rb"[0-9]){2}", width=22),
+                Trigger(rb"\+[1-9]" + _DIGIT + rb"{2}", width=22),
             ),
             anywhere(
-                _AMIDST + rb"00[1-9][0-9]{0,2}[ ./\-](?:" + _BETWEEN + rb"[0-9]){5,12}",
+                _AMIDST + rb"00[1-9][0-9]{0,2}[ ./\-]" + _DIGIT + rb"{5,12}",
                 _is_dialled,
                 Trigger(APART_LEFT + rb"00[1-9][0-9]{0,2}[ ./\-]", width=7),
             ),
@@ -92,7 +92,7 @@ ROWS = (
     Row(
         name="named",
         kind="phone",
-        probes=(behind(_WORDS, rb"\(?[0-9](?:" + _BETWEEN + rb"[0-9]){6,14}", _is_national),),
+        probes=(behind(_WORDS, rb"\(?[0-9]" + _DIGIT + rb"{6,14}", _is_national),),
         opening=NUMBERS,
         samples=(
             "Phone: <555 1234>",

@@ -12,7 +12,7 @@ Some layouts prove a number by themselves, with its check digits; others count o
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from string import ascii_letters, ascii_uppercase, digits
+from string import ascii_uppercase, digits
 
 from bastion.masking.checksums import Check
 from bastion.masking.engine import Trigger
@@ -20,8 +20,6 @@ from bastion.masking.rows import Numbers, Probe, Row, Span
 
 _LETTERS = ascii_uppercase.encode()
 _DIGITS = digits.encode()
-_ALNUM = ascii_letters.encode() + _DIGITS
-_OTHERS = bytes(set(range(256)) - set(_ALNUM))
 
 SEPARATOR = rb"(?:[ .\-]|\xc2\xa0|\xe2\x80[\x90-\x95\xaf])"
 BLANK = SEPARATOR.replace(b" .", b" ")
@@ -30,7 +28,7 @@ _ATOMS = {
     "A": rb"[A-Z]",
     "X": rb"[0-9A-Z]",
     " ": SEPARATOR,
-    "~": SEPARATOR + rb"?",
+    "~": SEPARATOR[:-1] + rb"|)",
     "-": rb"(?:-|\xe2\x80[\x90-\x95])",
     ".": rb"\.",
     "(": rb"\(",
@@ -51,6 +49,7 @@ _WORD_REACH = 72
 _SPOKEN = bytes(set(range(256)) - set(b"0123456789\n,;{}[]*"))
 _LONGEST = 160  # bytes of a number with separators of three bytes
 _LEAD = 3  # capital letters, or a bracket, that may stand before the first digit of a number found by its word
+_LEADS = _LETTERS + b"("
 _LONGER_FILLER = _FILLER.replace(b"30", b"%d" % (30 + _LEAD))
 
 
@@ -73,14 +72,15 @@ class NumberOpening:
 
 
 _BETWEEN = b" .-/)" + bytes([0xC2, 0xA0, 0xE2, 0x80, 0xAF, *range(0x90, 0x96)])
-_BODY = _DIGITS + _LETTERS + b"+(" + _BETWEEN
+_BESIDE = b"+(" + _BETWEEN
+_BODY = _DIGITS + _LETTERS + _BESIDE
 _FIVE_DIGITS = re.compile(rb"(?:[^0-9]*[0-9]){5}")
 NUMBERS = NumberOpening()
 
 
 def compact(value: bytes) -> bytes:
-    """Return the letters and digits of a value alone."""
-    return value.translate(None, _OTHERS)
+    """Return the letters and digits of a number alone."""
+    return value.translate(None, _BESIDE)
 
 
 def parts(template: str) -> list[str]:
@@ -118,10 +118,11 @@ def behind(words: str, shapes: bytes, check: Check) -> Probe:
     context = re.compile(_WORD_LEFT + rb"(?i:" + spoken + rb")" + _WORD_RIGHT + _FILLER + rb"\Z")
 
     def locate(text: bytes, hit: int) -> Span | None:
-        for start in range(max(0, hit - 1 - _LEAD), hit):
+        lead = text[hit - 1 - _LEAD if hit > _LEAD else 0 : hit - 1]
+        for start in range(hit - 1 - len(lead) + len(lead.rstrip(_LEADS)), hit):
             found = number.match(text, start)
             if found is not None and check(compact(found[0])):
-                low = max(0, start - _WORD_REACH)
+                low = start - _WORD_REACH if start > _WORD_REACH else 0
                 low += len(text[low:start].rstrip(_SPOKEN))
                 if context.search(text, low, start) is not None:
                     return found.span()
