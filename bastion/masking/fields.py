@@ -53,7 +53,7 @@ _FIELDS = {
     ),
 }
 _KINDS = {name.encode(): kind for kind, names in _FIELDS.items() for name in names.split()}
-WEAK_NAMES = frozenset(b"name names nom nome nombre naam navn namn nimi".split())
+WEAK_NAMES = frozenset(b"name names nom nome nombre naam navn namn nimi cn sn displayname display_name".split())
 _ENDS = frozenset(name[-2:] for name in (*_KINDS, *WEAK_NAMES))
 _LAST_WORDS = frozenset(name.rpartition(b"_")[2] for name in _KINDS)
 _NO_LETTERS = bytes(set(range(0x80)) - set(ascii_letters.encode()))
@@ -91,7 +91,7 @@ def _kind_of(field: bytes) -> str:
     words = _words(field)
     if not words:
         return ""
-    if len(words) == 1 and words[0] in WEAK_NAMES:
+    if (words[0] if len(words) == 1 else b"_".join(words[:3])) in WEAK_NAMES:
         return WEAK
     if words[-1] in _LAST_WORDS:
         for count in range(min(_LONGEST, len(words)), 0, -1):
@@ -120,6 +120,7 @@ def header(cells: list[bytes]) -> tuple[str, ...] | None:
     if len(cells) < 2 or len(cells) > 400:
         return None
     stripped = [cell.strip() for cell in cells]
+    stripped[0] = stripped[0].removeprefix(b"\xef\xbb\xbf")  # as programs for tables begin a file
     if not stripped[-1] and not any(stripped[1:]):
         return None  # one word and a comma: a line of a list
     kinds = [kind_of(cell) for cell in stripped]
@@ -134,6 +135,17 @@ def header(cells: list[bytes]) -> tuple[str, ...] | None:
 def _is_column(cell: bytes) -> bool:
     return _VALID.fullmatch(cell) is not None and cell.count(b" ") <= 3 and _TAG.fullmatch(cell) is None
 
+
+def lone(cell: bytes) -> str:
+    """Return the kind of a column that stands alone, if it is one that its name alone tells, or an empty text."""
+    name = cell.strip()
+    kind = kind_of(name)
+    spelled = _VALID.fullmatch(name) is not None and name.count(b" ") < (1 if b"_" in name else 3)
+    return kind if kind in _UNSEEN and spelled else ""
+
+
+_UNSEEN = frozenset(("name", "birth-date", "national-id", "phone"))
+"""Kinds of which some values have no form of their own."""
 
 _NUMBERED = (
     "ssn social_security_number social_security_no social_security national_id national_identifier national_insurance"

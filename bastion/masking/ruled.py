@@ -10,12 +10,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from bastion.masking.fields import PERSONAL, header, kind_of
+from bastion.masking.fields import PERSONAL, header, kind_of, lone
 from bastion.masking.nearby import LIMIT
 from bastion.masking.units import Cell, Unit, is_empty
 
 RULE = rb"\n[ ]?(?:-+|(?:\xe2\x94\x80)+)[ ]{1,2}(?:-|\xe2\x94)"
 """How a rule begins, up to its second column, as a pattern for an engine."""
+
+LONE_RULE = rb"\n[ ]?(?:-{3,}|(?:\xe2\x94\x80){3,})\r?\n"
+"""A rule below a lone column, as a pattern for an engine."""
 
 _RULED = re.compile(r"[-\u2500]+")
 _RULE = re.compile(r"[-\u2500 ]+")
@@ -144,3 +147,35 @@ def _columns(above: bytes, below: bytes) -> Columns | None:
         return None
     wanted = tuple("" if kind in _PLAIN else kind for kind in kinds)
     return Columns(spans, wanted) if any(wanted) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Lone:
+    """The rows of a single column: as long as the rule is, or behind a blank as the column's name was."""
+
+    kind: str
+    width: int
+    indented: bool
+
+    def read(self, text: bytes, start: int, end: int, *, final: bool) -> Unit | None:
+        """See `Reader`. Reads one row; another line ends the table."""
+        stop = text.find(b"\n", start, end) + 1
+        if not stop and not final:
+            return None
+        line = text[start : stop or end]
+        value = line.strip()
+        if not value or not (line[:1] == b" " if self.indented else len(_shown(line.rstrip(b"\r\n"))) == self.width):
+            return Unit(start, (), None)
+        low = start + line.index(value)
+        cells = () if is_empty(value) else ((low, low + len(value), self.kind),)
+        return Unit(start + len(line), cells, self)
+
+    def free(self, text: bytes, start: int) -> int:
+        """Return the start of what may be a row."""
+        return start if text[start : start + 1] == b" " or not self.indented else len(text)
+
+
+def lone_column(above: bytes, rule: bytes) -> Lone | None:
+    """Return what reads the rows below a line and its rule, if that names a personal column and is as long."""
+    kind, width = lone(above), len(_shown(rule))
+    return Lone(kind, width, above[:1] == b" ") if kind and len(_shown(above)) == width else None

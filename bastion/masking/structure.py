@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 
 from bastion.masking import manifests, markup, ruled
 from bastion.masking.engine import Trigger
-from bastion.masking.fields import COLUMNS, KEYS, WEAK, WEAK_KEYS, WEAK_NAMES, kind_of
+from bastion.masking.fields import COLUMNS, KEYS, WEAK, WEAK_KEYS, WEAK_NAMES, kind_of, lone
 from bastion.masking.nearby import AHEAD, LIMIT, Nearby
 from bastion.masking.rows import Span
 from bastion.masking.tables import Heading, Rest, Rows, may_be_header
@@ -23,7 +23,7 @@ from bastion.masking.visible import BARRIER, last_character
 
 _SIGN = rb"[\\\"'`]{0,2}[ \t]{0,40}[:=|>]"
 _DELIMITER = rb"[\"'`\]]?[ ]{0,40}(?:[,;|\t\r\n]|\xe2\x94\x82)"
-COLUMN, NAME_KEY, DATE_KEY, NUMBER_KEY, WEAK_KEY, INSERT, COPY, DATA, TABLE, RULE, MARKUP = range(11)
+COLUMN, NAME_KEY, DATE_KEY, NUMBER_KEY, WEAK_KEY, INSERT, COPY, DATA, TABLE, RULE, LONE_RULE, MARKUP = range(12)
 TRIGGERS = (
     *((COLUMN, Trigger(rb"(?i)(?:^|[^A-Za-z])(?:" + names + rb")" + _DELIMITER)) for names in COLUMNS),
     *(
@@ -37,6 +37,7 @@ TRIGGERS = (
     (DATA, manifests.TRIGGER),
     (TABLE, Trigger(CREATE)),
     (RULE, Trigger(ruled.RULE)),
+    (LONE_RULE, Trigger(ruled.LONE_RULE)),
     (MARKUP, Trigger(markup.HEAD)),
 )
 """What may open a structure, with its triggers; these are reported by where they end, and have one end for a start."""
@@ -156,7 +157,7 @@ class Structure:
             return markup.Markup()
         if which == TABLE:
             return Declared(self._tables)
-        if which == RULE:
+        if which in {RULE, LONE_RULE}:
             return _ruled(around.text, place)
         before = around.text[max(0, place - LIMIT) : place]
         word, pattern = (b"insert", _INSERT) if which == INSERT else (b"copy", _COPY)
@@ -167,7 +168,7 @@ class Structure:
             return self._tables.behind(before) if which == INSERT else None
         return Tuples(kinds) if which == INSERT else Heading(b"", Rows(kinds, b"\t"))
 
-    def _heading(self, around: "_Around", place: int) -> Heading | None:
+    def _heading(self, around: "_Around", place: int) -> Reader | None:
         text = around.text
         now = self._offset - len(self._history)  # the position of what `text` begins with
         refused = self._refused - now
@@ -180,15 +181,21 @@ class Structure:
         if refused >= begin or place - begin >= LIMIT:
             return None
         self._refused = now + place
+        if now + begin == 0 and text[place - 1] in b"\r\n" and (kind := lone(text[begin:place])):
+            return Rows((kind,), b"|")  # a lone column, from the first line of all on
         return Heading(text[begin:place]) if may_be_header(text, begin, around.end) else None
 
 
-def _ruled(text: bytes, place: int) -> ruled.Ruled | None:
-    """Return what reads the rest of a rule, if a line above it may name columns."""
-    rule = text.rfind(b"\n", 0, place) + 1
+def _ruled(text: bytes, place: int) -> Reader | None:
+    """Return what reads the rest of a rule, or the rows below one that is whole, if a line above may name columns."""
+    whole = text[place - 1 : place] == b"\n"
+    rule = text.rfind(b"\n", 0, place - whole) + 1
     end = rule - 1 - (text[rule - 2 : rule - 1] == b"\r")
-    begin = max(0, end - _LONGEST_HEADER, *(text.rfind(mark, 0, end) + 1 for mark in _BREAKS))
+    low = max(0, end - _LONGEST_HEADER)
+    begin = max(low, *(text.rfind(mark, low, end) + 1 for mark in _BREAKS))
     above = text[begin:end]
+    if whole:
+        return ruled.lone_column(above, text[rule:place].rstrip(b"\r\n"))
     return ruled.Ruled(above, text[rule:place]) if ruled.may_name(above) else None
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from bastion.masking.fields import header, kind_of
+from bastion.masking.fields import header, kind_of, lone
 from bastion.masking.nearby import LIMIT
 from bastion.masking.units import Cell, Reader, Unit, is_empty
 
@@ -270,8 +270,9 @@ def rows_under(line: bytes) -> Rows | None:
         bare = line.strip()
         for bar in (b"|", _BAR):
             if bare.startswith(bar) and bare.endswith(bar) and len(bare) > 2:
-                kinds = header(bare[len(bar) : -len(bar)].split(bar))
-                return None if kinds is None else Rows(kinds, bar, framed=True, drawn=True)
+                cells = bare[len(bar) : -len(bar)].split(bar)
+                kinds = header(cells) if len(cells) > 1 else (lone(cells[0]),)
+                return None if kinds is None or not any(kinds) else Rows(kinds, bar, framed=True, drawn=True)
         if b" | " in line or _BAR in line:
             bar = _BAR if _BAR in line else b"|"
             kinds = header(line.split(bar))

@@ -96,6 +96,30 @@ LAYOUTS = {
 }
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        " full_name \n-----------\n ~Zoe~\n ~Jean Luc~\n(2 rows)\n\n",
+        "$ psql\r\n     dob     \r\n─────────────\r\n ~12/03/1985~\r\n(1 row)\r\n",
+        "last_name\n---------\n~Zoe~      \n~Jean Luc~ \n$ x\n",
+        "+-----------+\n| last_name |\n+-----------+\n| ~Zoe~       |\n+-----------+\n1 row in set\n",
+        "last_name\n~Zoe~\n~Jean Luc~\n",
+        "Date of birth\r\n~12/03/1985~\r\n",
+        "\ufeffname,email\n~Zoe~,\n",
+        '\ufeff"name","email"\n"~Zoe~",\n',
+        "cn: ~Zoe Zoom~\nsn: ~Zoom~\ntelephoneNumber: none\n",
+        '{"displayName": "~Zoe~", "mail": ""}\n',
+    ],
+)
+def test_lone_columns_and_odd_ones(text: str) -> None:
+    raw = text.replace("~", "").encode()
+    shown = mask(raw)
+    for value in text.split("~")[1::2]:
+        assert value.encode() not in shown
+    assert mask(raw, list(range(len(raw)))) == shown
+    assert mask(shown) == shown
+
+
 @pytest.mark.parametrize("blank", ["\f", "\v", "\r", " ", "\t"])
 def test_a_header_may_begin_with_any_blank(blank: str) -> None:
     assert mask(f"{blank}id,name,email\n1,Zoltan,\n".encode()).endswith(b"\n1,[NAME],\n")
@@ -142,6 +166,10 @@ def test_named_columns_are_always_masked(layout: str) -> None:
         "first_name last_name\n- this is a list - of words\nZoe Zoom\n",
         "<table><tr><th>name</th><th>state</th></tr><tr><td>web</td><td>up</td></tr></table>\n",
         "<tr><th>Name</th><td>nginx</td></tr>\n",
+        "Notes\n\nSurname\n-------\nThe name of a family.\n",
+        " name \n------\n web\n(1 row)\n",
+        "words:\nsurname\nforename\nphone\n",
+        '{"displayName": "server", "name": "x"}\nCN=web, SN=ab12\n',
         "id|7\nname|web\nstate|up\n",
     ],
 )
