@@ -16,6 +16,7 @@ from bastion.channel.failures import explain, failed_status, unexpected
 from bastion.channel.gate import Gate
 from bastion.channel.ledger import Ledger
 from bastion.channel.limits import TimeKeeper
+from bastion.channel.outlet import Outlet
 from bastion.channel.requests import ChannelRequest
 from bastion.channel.scripts import line_judge
 from bastion.channel.services import Services
@@ -23,6 +24,7 @@ from bastion.channel.sides import ClientSide
 from bastion.channel.target import open_target
 from bastion.channel.tasks import Tasks
 from bastion.channel.turns import MOST, WHOLE, Turns
+from bastion.channel.valve import Valve
 from bastion.errors import BastionError, TargetUnreachable
 from bastion.inspectors.actions import (
     Action,
@@ -77,7 +79,7 @@ class Relay:
         self._ledger = ledger
         self._pool = pool
         self._client = client
-        self._input = EarlyInput(lambda: self._read("target", True))
+        self._input = EarlyInput(lambda: self._from_client.read("target", True))
         self._gate = Gate(services, grant, request, ledger.connection, self._input, ledger.session_id)
         self._lines = line_judge(services, grant, request)
         self._log = logging.LoggerAdapter(log, {"facts": ledger.facts})
@@ -87,11 +89,13 @@ class Relay:
         self._exit: tuple[str | None, tuple[bool, str, str] | None] = (None, None)
         self._verdict = RuleAction.ALLOW
         self._traffic = [0, 0]
-        self._enough: set[str] = set()
-        self._sated: set[str] = set()
+        self._from_client = Valve(client.read)
+        self._from_target = Valve(self._read_target)
         soon, most = self._loop.call_soon, WHOLE if services.ruling.masks(grant).finder is None else MOST
-        self._sent = Turns(self._receive, lambda reading: self._read("turns", reading), soon, most=most)
-        self._output = Turns(self._receive, lambda reading: self._read_target("turns", reading), soon, most=most)
+        self._outlet = Outlet(ledger.save, self._to_target, client.send)
+        feed, over = self._receive, lambda: self._guard(self._outlet.flush)
+        self._sent = Turns(feed, lambda reading: self._from_client.read("turns", reading), soon, over, most=most)
+        self._output = Turns(feed, lambda reading: self._from_target.read("turns", reading), soon, over, most=most)
         self._wake: asyncio.TimerHandle | None = None
         self._time: TimeKeeper | None = None
         self._tasks = Tasks(ledger.facts, self._fail)
@@ -119,7 +123,7 @@ class Relay:
         if self._target is None:
             self._input.add(data)
             if self._input.full:
-                self._read("target", False)
+                self._from_client.read("target", False)
         self._sent.add(Stream.STDIN, data)
 
     def client_eof(self) -> None:
@@ -131,7 +135,7 @@ class Relay:
 
     def client_congested(self, congested: bool) -> None:
         """The client does, or does no longer, take bytes as fast as they come."""
-        self._read_target("client", not congested)
+        self._from_target.read("client", not congested)
 
     def client_resized(self, columns: int, rows: int, width: int, height: int) -> None:
         """The client's window changed (RFC 4254 section 6.7)."""
@@ -197,7 +201,7 @@ class Relay:
 
     def target_congested(self, congested: bool) -> None:
         """The target does, or does no longer, take bytes as fast as they come."""
-        self._read("target", not congested)
+        self._from_client.read("target", not congested)
 
     def tell(self, text: str) -> None:
         """Show the user a line."""
@@ -214,7 +218,7 @@ class Relay:
         if self._finishing:
             return
         try:
-            self._perform(self._pipeline.receive(stream, data, self._loop.time()))
+            self._take(self._pipeline.receive(stream, data, self._loop.time()))
         except Exception as error:  # noqa: BLE001 - as in `_guard`, which would cost more than a key can wait
             self._fail(error)
 
@@ -227,15 +231,16 @@ class Relay:
             self._fail(error)
 
     def _perform(self, actions: list[Action]) -> None:
+        self._take(actions)
+        self._outlet.flush()
+
+    def _take(self, actions: list[Action]) -> None:
         for action in actions:
             match action:
-                case Save(stream, data):
-                    self._ledger.save(stream, data)
-                case Send(Stream.STDIN, data):
-                    self._to_target(data)
-                case Send(stream, data):
-                    self._client.send(stream, data)
+                case Save() | Send():
+                    self._outlet.add(action)
                 case End(Stream.STDIN):
+                    self._outlet.flush()
                     self._to_target(None)
                 case End(_):
                     self._loop.call_later(EOF_GRACE, self._send_eof)
@@ -252,7 +257,7 @@ class Relay:
                 case Hold(holding):
                     self.client_congested(holding)
                 case Read(reading):
-                    self._read("pipeline", reading)
+                    self._from_client.read("pipeline", reading)
                 case Open(command):
                     self._tasks.spawn(self._open(command))
                 case Withdraw():
@@ -269,16 +274,9 @@ class Relay:
         elif not self._target.is_closing():
             self._target.write(data)
 
-    def _read(self, whose: str, reading: bool) -> None:
-        """Read from the client while neither the target nor the pipeline has enough."""
-        (self._enough.discard if reading else self._enough.add)(whose)
-        self._client.read(not self._enough)
-
-    def _read_target(self, whose: str, reading: bool) -> None:
-        """Read from the target while neither the client nor the pipeline has enough."""
-        (self._sated.discard if reading else self._sated.add)(whose)
+    def _read_target(self, reading: bool) -> None:
         if self._target is not None:
-            (self._target.pause_reading if self._sated else self._target.resume_reading)()
+            (self._target.resume_reading if reading else self._target.pause_reading)()
 
     def _send_eof(self) -> None:
         if not self._finishing:
@@ -342,7 +340,7 @@ class Relay:
         early, self._early = self._early, []
         for data in early:
             self._to_target(data)
-        self._read("target", True)
+        self._from_client.read("target", True)
 
     # The end
 

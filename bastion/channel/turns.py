@@ -32,6 +32,7 @@ class Turns:
     feed: takes the slices.
     read: told whether the source may be read on.
     soon: runs something in the next turn of the loop.
+    over: told when no more slices come in this turn.
     clock: seconds of work done: those that others took the processor for would have slices shrink for nothing.
     most: bytes of a slice.
     """
@@ -41,12 +42,14 @@ class Turns:
         feed: Callable[[Stream, bytes], None],
         read: Callable[[bool], None],
         soon: Callable[[Callable[[], None]], object],
+        over: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = thread_time,
         most: int = MOST,
     ) -> None:
         self._feed = feed
         self._read = read
         self._soon = soon
+        self._over = over
         self._clock = clock
         self._most = most
         self._size = FIRST
@@ -70,6 +73,7 @@ class Turns:
         self._working = True  # one slice in a turn that has time for it, as keys are: they need not line up
         try:
             self._slice(stream, data)
+            self._over()
         finally:
             self._working = False
         if self._waiting:
@@ -92,6 +96,7 @@ class Turns:
                     self._hand_on(*first)
                 else:
                     first()
+            self._over()
         finally:
             self._working = False
         if bool(self._waiting) is not self._stopped:

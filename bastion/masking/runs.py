@@ -94,11 +94,12 @@ def telling(text: bytes, runs: Iterable[tuple[int, int]]) -> list[tuple[bytes, s
     for start, stop in runs:
         run = text[start:stop]
         try:
-            said, form = unhexlify(run), "hex"  # as most are: digests
+            said, form, texts = unhexlify(run), "hex", []  # as most are: digests
         except ValueError:
             said, form = _decoded(run)
-        readable = len(said) >= _SHORT or _is_readable(said) or _is_readable_in_part(run)
-        if readable or (said[0] in _FIRSTS and magic_of(said)):
+            texts = _padded(run)
+        readable = len(said) >= _SHORT or len(said) >= 4 * len(said.translate(None, _SHOWN))
+        if readable or any(map(_is_readable, texts)) or (said[0] in _FIRSTS and magic_of(said)):
             told.append((said, form))
     return told
 
@@ -107,10 +108,10 @@ def _is_readable(said: bytes) -> bool:
     return len(said) >= 4 * len(said.translate(None, _SHOWN))
 
 
-def _is_readable_in_part(run: bytes) -> bool:
-    """Return whether one of several texts that each end with padding is: another may be out of step."""
+def _padded(run: bytes) -> list[bytes]:
+    """Return what texts say that each end with padding, where there are several: another may be out of step."""
     parts = run.translate(None, b"\r\n").rstrip(b"=").split(b"=")
-    return len(parts) > 1 and any(_is_readable(from_base64(part)) for part in parts if part)
+    return [from_base64(part) for part in parts if part] if len(parts) > 1 else []
 
 
 def _decoded(run: bytes) -> tuple[bytes, str]:

@@ -24,7 +24,7 @@ class Loop:
         self.reading = True
         self.longest = 0.0
         self._cost = {CHEAP[0]: cheap, DEAR[0]: dear}
-        self.sent = Turns(self._feed, self._read, self.turns.append, lambda: self.now)
+        self.sent = Turns(self._feed, self._read, self.turns.append, clock=lambda: self.now)
 
     def _feed(self, stream: Stream, data: bytes) -> None:
         assert stream is Stream.STDOUT
@@ -111,7 +111,7 @@ def test_what_feeding_adds_comes_behind() -> None:
             turns.then(lambda: seen.append(b"end"))
         seen.append(data)
 
-    turns = Turns(feed, lambda _: None, lambda _: None, lambda: 0.0)
+    turns = Turns(feed, lambda _: None, lambda _: None, clock=lambda: 0.0)
     turns.add(Stream.STDOUT, b"a" * (FIRST + 1))
     assert seen == [b"a" * FIRST, b"a", b"more", b"end"]
 
@@ -124,7 +124,7 @@ def test_what_fails_does_not_stop_what_follows() -> None:
         seen.append(data)
 
     seen: list[bytes] = []
-    turns = Turns(feed, lambda _: None, lambda _: None, lambda: 0.0)
+    turns = Turns(feed, lambda _: None, lambda _: None, clock=lambda: 0.0)
     with pytest.raises(RuntimeError):
         turns.add(Stream.STDOUT, b"bad")
     turns.add(Stream.STDOUT, b"good")
@@ -133,7 +133,7 @@ def test_what_fails_does_not_stop_what_follows() -> None:
 
 def test_slices_grow_to_what_is_allowed() -> None:
     seen: list[int] = []
-    turns = Turns(lambda _, data: seen.append(len(data)), lambda _: None, lambda _: None, lambda: 0.0, most=WHOLE)
+    turns = Turns(lambda _, data: seen.append(len(data)), lambda _: None, lambda _: None, clock=lambda: 0.0, most=WHOLE)
     turns.add(Stream.STDOUT, b"." * (4 * WHOLE))
     assert max(seen) == WHOLE
 
@@ -149,3 +149,21 @@ def test_slices_end_with_a_line_where_one_ends_near() -> None:
     lines = [piece for piece in loop.seen if b"\n" in piece and len(piece) >= 100 * 64]
     assert len(lines) > 20
     assert all(piece.endswith(b"\n") for piece in lines[:-1])
+
+
+def test_the_end_of_each_turn_is_told_after_its_slices() -> None:
+    turns: deque[Callable[[], None]] = deque()
+    said: list[str] = []
+    now = [0.0]
+
+    def feed(_: Stream, data: bytes) -> None:
+        said.append(f"{len(data)}")
+        now[0] += TURN
+
+    sent = Turns(feed, lambda _: None, turns.append, lambda: said.append("over"), clock=lambda: now[0])
+    sent.add(Stream.STDOUT, b"x" * (FIRST + 1))
+    while turns:
+        turns.popleft()()
+    assert [word for word in said if word != "over"] == [f"{FIRST}", "1"]
+    assert said.index("over") == 1
+    assert said[-1] == "over"
