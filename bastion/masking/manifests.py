@@ -32,10 +32,10 @@ class Entries:
             return None
         line = _LINE.fullmatch(text[start : stop or end].rstrip(b"\r\n"))
         if line is None:
-            return Unit(start, (), None)
+            return (start, (), None)
         low, high = (start + place for place in line.span("value"))
         cells = ((low, high, "secret"),) if _is_encoded(line["value"]) else ()
-        return Unit(stop or end, cells, self if stop else None)
+        return (stop or end, cells, self if stop else None)
 
     def free(self, text: bytes, start: int) -> int:
         """Return where the value begins."""

@@ -39,14 +39,14 @@ class Markup:
             position = tag.end()
             self._turn(tag[2].lower(), closing=tag[1] != b"")
             if not self._inside and not self._kinds and not self._names:
-                return Unit(position, cells, None)
+                return (position, cells, None)
         if final:
             self._pass(text, position, end, cells)
-            return Unit(end, cells, None)
+            return (end, cells, None)
         if self._inside != b"th" and not self._kind():
             begun = _BEGUN.search(text, max(position, end - _LONGEST), end)
             position = end if begun is None else begun.start()
-        return Unit(position, cells, self) if position > start else None
+        return (position, cells, self) if position > start else None
 
     def free(self, text: bytes, start: int) -> int:
         """Return the start where a cell is open that is personal."""

@@ -63,11 +63,11 @@ class Columns:
             stop = text.find(b"\n", position, end) + 1
             if not stop:
                 if not final:
-                    return Unit(position, cells, self) if position > start else None
+                    return (position, cells, self) if position > start else None
                 stop = end
             row = self._row(text[position:stop]) if stop > position else None
             if row is None:
-                return Unit(position, cells, None)
+                return (position, cells, None)
             cells += [(position + low, position + high, kind) for low, high, kind in row]
             position = stop
 
@@ -121,9 +121,9 @@ class Ruled:
         """See `Reader`."""
         stop = text.find(b"\n", start, end) + 1
         if not stop:
-            return Unit(start, (), None) if final or end - start > LIMIT // 2 else None
+            return (start, (), None) if final or end - start > LIMIT // 2 else None
         columns = _columns(self.above, (self.begun + text[start:stop]).rstrip(b"\r\n"))
-        return Unit(stop if columns else start, (), columns)
+        return (stop if columns else start, (), columns)
 
     def free(self, text: bytes, start: int) -> int:
         """Return the end: rules are nobody's."""
@@ -165,10 +165,10 @@ class Lone:
         line = text[start : stop or end]
         value = line.strip()
         if not value or not (line[:1] == b" " if self.indented else len(_shown(line.rstrip(b"\r\n"))) == self.width):
-            return Unit(start, (), None)
+            return (start, (), None)
         low = start + line.index(value)
         cells = () if is_empty(value) else ((low, low + len(value), self.kind),)
-        return Unit(start + len(line), cells, self)
+        return (start + len(line), cells, self)
 
     def free(self, text: bytes, start: int) -> int:
         """Return the start of what may be a row."""

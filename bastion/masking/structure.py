@@ -14,11 +14,10 @@ from bastion.masking import manifests, markup, ruled
 from bastion.masking.engine import Trigger
 from bastion.masking.fields import COLUMNS, KEYS, WEAK, WEAK_KEYS, WEAK_NAMES, kind_of, lone
 from bastion.masking.nearby import AHEAD, LIMIT, Nearby
-from bastion.masking.rows import Span
-from bastion.masking.tables import Heading, Rest, Rows, may_be_header
+from bastion.masking.tables import Heading, Rest, Rows, read_header
 from bastion.masking.tuples import CREATE, INTO, Declared, Tables, Tuples
-from bastion.masking.units import Cell, Reader
-from bastion.masking.values import NO_VALUE, Value, begins_person
+from bastion.masking.units import Cell, Reader, Unit
+from bastion.masking.values import Value, begins_person
 from bastion.masking.visible import BARRIER, last_character
 
 _SIGN = rb"[\\\"'`]{0,2}[ \t]{0,40}[:=|>]"
@@ -110,17 +109,11 @@ class Structure:
                 return cells, self._note(text, decided, live)
             place, which = waiting[index]
             index += 1
-            if which not in _READ_AT_ONCE:
-                self._reader = self._open(around, place + shift, which)
-            elif (read := _READ_AT_ONCE[which](around, place + shift, which)) is not None:
-                value, found = read
-                if found is None:
-                    self._reader = value
-                else:
-                    cells.append((found[0] - shift, found[1] - shift, value.kind))
-                    position = found[1] - shift
-            if self._reader is not None:
-                position = place
+            unit = _OPEN[which](self, around, place + shift, which)
+            if unit is not None:
+                stop, found, self._reader = unit
+                position = stop - shift
+                cells += [(low - shift, high - shift, kind) for low, high, kind in found]
 
     def _read(self, text: bytes, position: int, end: int, cells: list[Cell], *, final: bool) -> tuple[int, bool]:
         """Let the reader read; return up to where it did, and whether it needs more text."""
@@ -136,9 +129,9 @@ class Structure:
             cells.append((position, position + LIMIT, ""))
             self._reader = Rest(reader)
             return position + LIMIT, False
-        cells += unit.cells
-        self._reader = unit.then
-        return unit.end, False
+        stop, found, self._reader = unit
+        cells += found
+        return stop, False
 
     def _note(self, text: bytes, decided: int, live: int) -> int:
         """Remember what is settled now."""
@@ -147,10 +140,30 @@ class Structure:
             self._offset += live - decided
         return live
 
+    def heading(self, around: "_Around", place: int, _which: int) -> Unit | None:
+        """Read a line that may name columns."""
+        text = around.text
+        now = self._offset - len(self._history)  # the position of what `text` begins with
+        refused = self._refused - now
+        if refused >= 0 and around.line_end(refused) >= place - 1:
+            self._refused = max(self._refused, now + place - 1)  # the same line up to there
+            return None
+        begin = max(0, place - LIMIT)
+        for mark in around.breaks:
+            begin = max(begin, text.rfind(mark, begin, place - 1) + 1)
+        if refused >= begin or place - begin >= LIMIT:
+            return None
+        self._refused = now + place
+        if now + begin == 0 and text[place - 1] in b"\r\n" and (kind := lone(text[begin:place])):
+            return place, (), Rows((kind,), b"|")  # a lone column, from the first line of all on
+        return read_header(text, begin, place, around.end)
+
+    def opened(self, around: "_Around", place: int, which: int) -> Unit | None:
+        """Leave what stands behind another head to its reader."""
+        reader = self._open(around, place, which)
+        return None if reader is None else (place, (), reader)
+
     def _open(self, around: "_Around", place: int, which: int) -> Reader | None:
-        """Return what reads on behind a head, if it is one."""
-        if which == COLUMN:
-            return self._heading(around, place)
         if which == DATA:
             return manifests.Entries()
         if which == MARKUP:
@@ -167,23 +180,6 @@ class Structure:
         if kinds is None:
             return self._tables.behind(before) if which == INSERT else None
         return Tuples(kinds) if which == INSERT else Heading(b"", Rows(kinds, b"\t"))
-
-    def _heading(self, around: "_Around", place: int) -> Reader | None:
-        text = around.text
-        now = self._offset - len(self._history)  # the position of what `text` begins with
-        refused = self._refused - now
-        if refused >= 0 and _BREAK.search(text, refused, place - 1) is None:
-            self._refused = max(self._refused, now + place - 1)  # the same line up to there
-            return None
-        begin = max(0, place - LIMIT)
-        for mark in _BREAKS:
-            begin = max(begin, text.rfind(mark, begin, place - 1) + 1)
-        if refused >= begin or place - begin >= LIMIT:
-            return None
-        self._refused = now + place
-        if now + begin == 0 and text[place - 1] in b"\r\n" and (kind := lone(text[begin:place])):
-            return Rows((kind,), b"|")  # a lone column, from the first line of all on
-        return Heading(text[begin:place]) if may_be_header(text, begin, around.end) else None
 
 
 def _ruled(text: bytes, place: int) -> Reader | None:
@@ -213,10 +209,15 @@ class _Around:
         self.sure = len(self.text) if final else self.end - AHEAD  # what heads up to there look at won't change
         keys = [place + self.shift for place, which in heads if which == WEAK_KEY]
         self.nearby = Nearby(self.text, keys)
+        self.breaks = [mark for mark in _BREAKS if mark in self.text]
+        self._line_end = -1
 
-
-_Read = tuple[Value, Span | None]
-"""What reads the value behind a key, and where that lies; None if more text is needed to tell."""
+    def line_end(self, start: int) -> int:
+        """Return where the line ends, or what is final of it. Asked for places in order."""
+        if self._line_end < start:
+            found = _BREAK.search(self.text, start, self.end)
+            self._line_end = self.end if found is None else found.start()
+        return self._line_end
 
 
 def _key(text: bytes, place: int) -> tuple[bytes, bytes]:
@@ -227,21 +228,21 @@ def _key(text: bytes, place: int) -> tuple[bytes, bytes]:
     return named[len(lead) :], lead
 
 
-def _sure_value(around: _Around, place: int, which: int) -> _Read | None:
+def _sure_value(_structure: Structure, around: _Around, place: int, which: int) -> Unit | None:
     """Read the value behind a key that says for sure what it is."""
     text = around.text
     sign = text[place - 1]
     value = _SURE[which][sign != _EQUALS or text[place - 2] in b" \t"]
-    found = value.find(text, place, around.end, final=around.final)
-    if found == NO_VALUE:
+    unit = value.read(text, place, around.end, final=around.final)
+    if unit is not None and not unit[1]:
         return None
     key, lead = _key(text, place)
     if kind_of(key) != value.kind or (sign == _GREATER and not lead.endswith(_ELEMENTS)):
         return None  # no such name; no element of XML
-    return value, found
+    return (place, (), value) if unit is None else unit
 
 
-def _weak_value(around: _Around, place: int, _which: int) -> _Read | None:
+def _weak_value(_structure: Structure, around: _Around, place: int, _which: int) -> Unit | None:
     """Read the value behind a bare name, if it may be somebody's."""
     text, nearby = around.text, around.nearby
     told = nearby.told(place)
@@ -261,15 +262,17 @@ def _weak_value(around: _Around, place: int, _which: int) -> _Read | None:
     if sign == _BAR and not told and not (lead[-1:] in _LINE_ENDS and text[place - 2] not in b" \t"):
         return None  # amidst a row, or in a table drawn for people
     value = _TOLD if told else _UNTOLD
-    found = value.find(text, place, around.end, final=around.final)
-    return None if found == NO_VALUE else (value, found)
+    unit = value.read(text, place, around.end, final=around.final)
+    return (place, (), value) if unit is None else unit
 
 
-_READ_AT_ONCE: dict[int, Callable[[_Around, int, int], _Read | None]] = {
+_OPEN: dict[int, Callable[[Structure, _Around, int, int], Unit | None]] = {
+    **{which: Structure.opened for which, _ in TRIGGERS},
+    COLUMN: Structure.heading,
     **dict.fromkeys(_SURE, _sure_value),
     WEAK_KEY: _weak_value,
 }
-"""How values behind keys are read; most are whole already, and then no reader is left behind."""
+"""What reads a structure from its head on, at once as far as it can, or None if it is none."""
 
 
 def _kinds(columns: bytes) -> tuple[str, ...] | None:

@@ -19,7 +19,7 @@ _NO_HEADER = re.compile(  # a byte that no name of a column holds or begins with
     rb"[^\n]*?(?:[^\w .\-/#()\x80-\xff\"'`\[\],;|\t\r\n\x0b\x0c]|[,;|\t][ \t]*[0-9.\-/()])"
     rb"|[^,;|\t\n\xe2]*+[,;|\t]?[ \t\r]*\n"
 )
-_QUOTE, _RETURN, _ESCAPE, _SPACE = b'"\r\x1b '
+_QUOTE, _RETURN, _ESCAPE, _SPACE, _LINE = b'"\r\x1b |'
 _BEFORE = b" \"'\x1b\r"  # may stand before what a cell holds
 _BAR = "│".encode()
 _ADDRESSES = frozenset(("ip", "mac"))
@@ -74,17 +74,17 @@ class Rows:
                 if final and position < end:
                     lines = [text[position:end]]
                 elif final:
-                    return Unit(end, cells, None)
+                    return (end, cells, None)
                 else:
-                    return Unit(position, cells, self) if position > start else None
+                    return (position, cells, self) if position > start else None
             for line in lines:
                 found = known.get(line)
                 if found is None:
                     row = self._row(line)
                     if row is None:
-                        return Unit(position, cells, None)
+                        return (position, cells, None)
                     if isinstance(row, Rows):
-                        return Unit(min(position + len(line) + 1, end), cells, row)
+                        return (min(position + len(line) + 1, end), cells, row)
                     found = known[line] = row
                 for low, high, kind in found:
                     cells.append((position + low, position + high, kind))
@@ -216,8 +216,8 @@ class Rest:
         del final
         stop = text.find(b"\n", start, end)
         if stop < 0:
-            return Unit(end, ((start - 1, end, ""),), self) if end > start else None
-        return Unit(stop, ((start - 1, stop, ""),) if stop > start else (), self.then)
+            return (end, ((start - 1, end, ""),), self) if end > start else None
+        return (stop, ((start - 1, stop, ""),) if stop > start else (), self.then)
 
     def free(self, text: bytes, start: int) -> int:
         """Return the start."""
@@ -225,32 +225,32 @@ class Rest:
         return start
 
 
-@dataclass(frozen=True, slots=True)
 class Heading:
     """The rest of a line that may name columns. `lead` is how the line began; `known` what follows it, if known.
 
     The header of a table drawn for people counts only when a rule is drawn below it.
     """
 
-    lead: bytes
-    known: Rows | None = None
+    def __init__(self, lead: bytes, known: Rows | None = None) -> None:
+        self._lead = lead
+        self._known = known
 
     def read(self, text: bytes, start: int, end: int, *, final: bool) -> Unit | None:
         """See `Reader`."""
-        whole = self.lead.endswith(b"\n")
+        whole = self._lead.endswith(b"\n")
         stop = start if whole else text.find(b"\n", start, end) + 1
         if not stop and not whole:
-            return Unit(start, (), None) if final or end - start > LIMIT // 2 else None
-        if self.known is not None:
-            return Unit(stop, (), self.known)
-        rows = rows_under((self.lead + text[start:stop]).rstrip(b"\r\n"))
+            return (start, (), None) if final or end - start > LIMIT // 2 else None
+        if self._known is not None:
+            return stop, (), self._known
+        rows = rows_under((self._lead + text[start:stop]).rstrip(b"\r\n"))
         if rows is None or not rows.drawn:
-            return Unit(stop if rows else start, (), rows)
+            return stop if rows else start, (), rows
         below = text.find(b"\n", stop, end)
         if below < 0 and not final and end - stop <= LIMIT // 2:
             return None
         drawn = below > stop and _RULE.fullmatch(text[stop:below]) is not None
-        return Unit(stop, (), rows) if drawn else Unit(start, (), None)
+        return (stop, (), rows) if drawn else (start, (), None)
 
     def free(self, text: bytes, start: int) -> int:
         """Return the end: names of columns are nobody's, and what follows is looked at again."""
@@ -258,15 +258,25 @@ class Heading:
         return stop or len(text)
 
 
-def may_be_header(text: bytes, start: int, end: int) -> bool:
-    """Return whether the line that begins here may name columns, as each does that isn't whole yet. Quick."""
-    return _NO_HEADER.match(text, start, end) is None or text.find(b"\n", start, end) < 0
+def read_header(text: bytes, begin: int, start: int, end: int) -> Unit | None:
+    """Read the line that begins there and may name columns, from `start` on; None says that it names none.
+
+    What has to be waited for is left to a reader.
+    """
+    stop = text.find(b"\n", start - 1, end) + 1
+    if stop:
+        if _NO_HEADER.match(text, begin, end) is not None:
+            return None  # as most lines that hold the name of a column
+        rows = rows_under(text[begin:stop].rstrip(b"\r\n"))
+        if rows is None or not rows.drawn:
+            return None if rows is None else (stop, (), rows)
+    return start, (), Heading(text[begin:start])
 
 
 @lru_cache(maxsize=256)
 def rows_under(line: bytes) -> Rows | None:
     """Return what reads the rows under this line, if it names personal columns."""
-    if b"|" in line or _BAR in line:
+    if _LINE in line or _BAR in line:
         bare = line.strip()
         for bar in (b"|", _BAR):
             if bare.startswith(bar) and bare.endswith(bar) and len(bare) > 2:
@@ -277,9 +287,11 @@ def rows_under(line: bytes) -> Rows | None:
             bar = _BAR if _BAR in line else b"|"
             kinds = header(line.split(bar))
             return None if kinds is None else Rows(kinds, bar, drawn=True)
-    for delimiter in sorted(_DELIMITERS, key=line.count, reverse=True):
-        if delimiter in line:
-            kinds = header(_split(line, delimiter))
-            if kinds is not None:
-                return Rows(kinds, delimiter)
+    delimiters = [delimiter for delimiter in _DELIMITERS if delimiter[0] in line]
+    if len(delimiters) > 1:
+        delimiters.sort(key=line.count, reverse=True)
+    for delimiter in delimiters:
+        kinds = header(_split(line, delimiter))
+        if kinds is not None:
+            return Rows(kinds, delimiter)
     return None

@@ -28,10 +28,10 @@ class Tuples:
             self._read_items(text, low, high, cells)
             position = high + 1
         if position > start:
-            return Unit(position, cells, self)
+            return (position, cells, self)
         rest = text[start : min(end, start + 64)].lstrip(b" \t\r\n,")
         over = (rest and not rest.startswith(b"(")) or final
-        return Unit(start, (), None) if over else None
+        return (start, (), None) if over else None
 
     def _read_items(self, text: bytes, at: int, end: int, cells: list[Cell]) -> None:
         """Add the personal ones of the items from `at` to the end of the tuple."""
@@ -104,13 +104,13 @@ class Declared:
         if not self.name:
             named = _NAME.match(text, start, end)
             if named is not None:
-                return Unit(named.end(), (), Declared(self.tables, _bare(named[1])))
+                return (named.end(), (), Declared(self.tables, _bare(named[1])))
             over = final or _NAME_BEGUN.match(text, start, end) is None
-            return Unit(start, (), None) if over else None
+            return (start, (), None) if over else None
         column = _COLUMN.match(text, start, end)
         if column is None or len(self.kinds) >= _MOST_COLUMNS:
             over = column is not None or final or end - start > _LONGEST_COLUMN
-            return Unit(start, (), None) if over else None
+            return (start, (), None) if over else None
         word = _FIRST_WORD.match(text, start, column.end())
         kind = kind_of(word[2]) if word is not None else ""
         kinds = (*self.kinds, "name" if kind == WEAK else kind)
@@ -118,7 +118,7 @@ class Declared:
         if column[1] == b")":
             self.tables.declare(self.name, kinds)
             then = None
-        return Unit(column.end(), (), then)
+        return (column.end(), (), then)
 
     def free(self, text: bytes, start: int) -> int:
         """Return the end: columns are nobody's."""

@@ -7,18 +7,14 @@ bytes: of a longer row nothing is shown.
 
 import re
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 Cell = tuple[int, int, str]
 """Where a personal value lies, and its kind; an empty kind says that it can't be known."""
 
 
-class Unit(NamedTuple):
-    """What was read: up to where, what is personal in it, and who reads on (None: nobody)."""
-
-    end: int
-    cells: Sequence[Cell]
-    then: "Reader | None"
+Unit = tuple[int, Sequence[Cell], "Reader | None"]
+"""What was read: up to where, what is personal in it, and who reads on (None: nobody). Plain, as there may be many."""
 
 
 class Reader(Protocol):

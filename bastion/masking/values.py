@@ -4,7 +4,6 @@ import re
 
 from bastion.masking.fields import PERSONAL, kind_of
 from bastion.masking.nearby import FIELD, OBJECT_END
-from bastion.masking.rows import Span
 from bastion.masking.units import NOTHING, NOTHING_FIRST, Unit
 
 _LONGEST = 128
@@ -30,8 +29,6 @@ _DIGIT = re.compile(b"[0-9]")
 _PART = rb"(?:[A-Z]|\xc3[\x80-\x9e]|[\xc4\xc5\xd0][\x80-\xbf])(?:[a-z'\x80-\xd4][A-Za-z'\x80-\xd4\-]*|\.)"
 _PERSON = re.compile(_PART + rb"(?: (?:" + _PART + rb"|van|von|de|der|den|di|da|del|la|bin|al)){1,4}")
 _PERSON_BEGINS = re.compile(_BEFORE.pattern + _PART + b" ")
-NO_VALUE = (0, 0)
-"""Where a value lies that is none, or none that counts."""
 
 
 def begins_person(text: bytes, start: int) -> bool:
@@ -64,26 +61,11 @@ class Value:
 
     def read(self, text: bytes, start: int, end: int, *, final: bool) -> Unit | None:
         """See `Reader`."""
-        found = self.find(text, start, end, final=final)
-        if found is None:
-            return None
-        low, high = found
-        return Unit(high, ((low, high, self.kind),), None) if high else Unit(start, (), None)
-
-    def free(self, text: bytes, start: int) -> int:
-        """Return where the value begins; that of a bare name is shown while nothing tells whose it is."""
-        if self._vague:
-            return len(text)
-        gap = _BEFORE.match(text, start)
-        return start if gap is None else gap.end()
-
-    def find(self, text: bytes, start: int, end: int, *, final: bool) -> Span | None:
-        """Return where the value lies, (0, 0) if there is none that counts, or None if that needs more text."""
         found = self._enough.match(text, start, min(end, start + _FAR))
         enough = found is not None and found.lastindex == _BARE
         if found is None:
             if start + _FAR <= end or final:
-                return NO_VALUE  # as most that stands behind a sign
+                return start, (), None  # as most that stands behind a sign
             found = self._whole.match(text, start, end)
         assert found is not None
         form = found.lastindex
@@ -94,14 +76,24 @@ class Value:
             assert exact is not None
             high = exact.end()
             if high - low > _LONGEST:
-                return NO_VALUE
+                return start, (), None
         seen = high + 1 + _LOOK_AHEAD if self._vague else high + 1
         if seen >= end and not final and not self._line_over(text, high, end):
             return None
         value = text[low:high].rstrip()
         if not (enough or len(self._needed.findall(value)) >= self._least):
-            return NO_VALUE
-        return (low, low + len(value)) if self._believed(text, value, high) else NO_VALUE
+            return start, (), None
+        if not self._believed(text, value, high):
+            return start, (), None
+        high = low + len(value)
+        return high, ((low, high, self.kind),), None
+
+    def free(self, text: bytes, start: int) -> int:
+        """Return where the value begins; that of a bare name is shown while nothing tells whose it is."""
+        if self._vague:
+            return len(text)
+        gap = _BEFORE.match(text, start)
+        return start if gap is None else gap.end()
 
     def _line_over(self, text: bytes, high: int, end: int) -> bool:
         """Whether the line, or the object, ends behind the value; nothing more is looked at then."""
