@@ -46,7 +46,8 @@ class Cover:
         kinds, sinks, counts, replace = self._kinds, self._sinks_of, self.counts, self._style.replace
         for start, end, row in found:
             if self._replaced and start < self._masked:
-                self._extend(writer, end, base, stop)
+                if end > self._masked:
+                    self._extend(writer, end, base, stop)
             elif end > base:  # what stands before was shown earlier
                 kind = kinds[row]
                 counts[kind] += 1
@@ -85,10 +86,9 @@ class Cover:
         self._fill(writer, base, min(end, stop), replacement if begin == start else b"*" * (end - begin))
 
     def _extend(self, writer: AnyWriter, end: int, base: int, stop: int) -> None:
-        """Let the value replaced last reach up to `end`."""
-        if end > self._masked:
-            self._fill(writer, base, min(end, stop), b"*" * (end - self._masked) if self._style.keeps_length else b"")
-            self._masked = end
+        """Let the value replaced last reach up to `end`, which is further than it did."""
+        self._fill(writer, base, min(end, stop), b"*" * (end - self._masked) if self._style.keeps_length else b"")
+        self._masked = end
 
     def _fill(self, writer: AnyWriter, base: int, until: int, more: bytes) -> None:
         """Move on to `until` inside a value, putting out what replaces it byte by byte, where the style does so."""
@@ -108,7 +108,8 @@ class Cover:
         begin = place
         if place < stop:
             place, state = sink.swallow(text, place, stop, state)
-            self._extend(writer, place, base, stop)
+            if place > self._masked:
+                self._extend(writer, place, base, stop)
         self._runs[sink] = (begin, place)
         if state >= 0:
             self._sinks.append((place - stop, sink, state))

@@ -34,7 +34,7 @@ class Finder:
     def __init__(self, rows: Sequence[Row], engine: str) -> None:
         self.rows = tuple(rows)
         probes = [(index, probe) for index, row in enumerate(self.rows) for probe in row.probes]
-        self._owners = tuple((index, probe.locate) for index, probe in probes)
+        self._owners = tuple((index, probe.locate, probe.swallowed) for index, probe in probes)
         self._table = NumberTable([row.numbers for row in self.rows])
         self._first_head = len(probes) + len(self._table.triggers)
         triggers = [probe.trigger for _, probe in probes] + self._table.triggers + [trigger for _, trigger in TRIGGERS]
@@ -48,7 +48,7 @@ class Finder:
 
         The end of the text counts as a boundary: only what begins before `undecided(text)` is sure to stay so.
         """
-        return self.scan(text, low, high)[0]
+        return self.scan(text, low, high, every=True)[0]
 
     def chosen(self, cells: Iterable[Cell]) -> list[Found]:
         """Return the cells whose values are looked for, in the same order."""
@@ -57,13 +57,17 @@ class Finder:
 
     def find_all(self, text: bytes) -> list[Found]:
         """Return all values of a whole text, those known by their field or column too, as `find` does."""
-        found, heads = self.scan(text, 0, len(text))
+        found, heads = self.scan(text, 0, len(text), every=True)
         cells, _ = Structure().settle(text, 0, len(text), heads, final=True)
         known = [(start, end, max(row, 0)) for start, end, row in self.chosen(cells)]  # of no row: as the first one
         return sorted([*found, *known], key=order)
 
-    def scan(self, text: bytes, low: int, high: int) -> tuple[list[Found], list[Head]]:
-        """Return what `find` does, and all heads of structures in the text."""
+    def scan(self, text: bytes, low: int, high: int, *, every: bool = False) -> tuple[list[Found], list[Head]]:
+        """Return what `find` does, and all heads of structures in the text.
+
+        Values that are hidden anyway with another one, since its row's sink swallows them, may be missing unless
+        `every` one is wanted.
+        """
         found: list[tuple[int, int, int]] = []  # with the end negative, so that they sort as wanted
         numbers: set[int] = set()
         heads: dict[Head, None] = {}  # in the order found, which is nearly sorted
@@ -74,11 +78,15 @@ class Finder:
             hits[index].append(position)
         for index, positions in hits.items():
             if index < probes:
-                row, locate = owners[index]
-                for position in dict.fromkeys(positions):
+                row, locate, swallowed = owners[index]
+                start = end = 0
+                for position in sorted(set(positions)):
+                    if position < end and swallowed is not None and not every and swallowed(text, start, position):
+                        continue
                     span = locate(text, position)
                     if span is not None and low <= span[0] < high:
-                        found.append((span[0], -span[1], row))
+                        start, end = span
+                        found.append((start, -end, row))
             elif index >= first_head:
                 which = TRIGGERS[index - first_head][0]
                 heads.update(dict.fromkeys([(position, which) for position in positions]))

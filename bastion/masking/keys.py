@@ -88,11 +88,13 @@ _COMMANDS = {
 class Key(NamedTuple):
     """What says that a secret follows: `sure` of any value, otherwise only of one that is no plain word.
 
-    `text` is in small letters; an option of a command stands for its whole line. `least` is how long the value must be,
-    `closer` what it ends with although blanks may stand in it, if that is known.
+    `text` is in small letters, `word` is it without the sign at its end; an option of a command stands for its whole
+    line. `least` is how long the value must be, `closer` what it ends with although blanks may stand in it, if that is
+    known.
     """
 
     text: bytes
+    word: bytes
     sure: bool
     least: int
     closer: bytes
@@ -185,11 +187,17 @@ def _key_at_end(before: bytes) -> Key | None:
     found = _NEAR.match(small) or _option(before, turned) or _FAR.match(small)
     if found is None:
         return None
-    said, form = found[0][::-1], found.lastgroup
-    assert form is not None  # each form is a group
+    assert found.lastgroup is not None  # each form is a group
+    return _key(found[0], found.lastgroup)
+
+
+@lru_cache(maxsize=64)
+def _key(turned: bytes, form: str) -> Key:
+    said = turned[::-1]
     quote = said[-1:] if said.endswith((b"'", b'"')) else b""
     sure = form in _SURE or (form == "word" and (b"=" in said or bool(quote)))
-    return Key(said, sure, 4 if sure else _LEAST.get(form, 6), b"<" if form == "element" else quote)
+    word = said.rstrip(b" \t=:>").lower()
+    return Key(said, word, sure, 4 if sure else _LEAST.get(form, 6), b"<" if form == "element" else quote)
 
 
 def _option(before: bytes, turned: bytes) -> re.Match[bytes] | None:

@@ -22,6 +22,7 @@ _VALUE = re.compile(
     _VALUE_FIRST
     + rb"(?:%b{3,%d}+(?!\\)|(?:%b|\\(?![\"'nrt\\])){3,%d})" % (_VALUE_CLASS, _HEAD - 1, _VALUE_CLASS, _HEAD - 1)
 )
+_RUN = re.compile(_VALUE_CLASS + rb"*")
 _BODY = _VALUE_BYTES + b"\\"
 _QUOTED = {
     b'"': re.compile(_VALUE_FIRST + rb"[^\"\\\r\n\x00\x1b]{3,}(?=\")"),
@@ -41,7 +42,8 @@ _NO_VALUES = frozenset(
 _DIRECTORY = re.compile(rb"(?i)(?:old)?pwd[:= \t\"']+")  # of a shell
 _CALLS = (b"[", b"(")
 _CALLED = re.compile(rb"[A-Za-z_]+|(?:[A-Za-z_]\w*\.)+[A-Za-z_]\w*")
-_CODE = re.compile(rb"(?:[A-Za-z_]+\.)+[A-Za-z_]+|await|self|this|new|yield|not|lambda")
+_CODE = frozenset((b"await", b"self", b"this", b"new", b"yield", b"not", b"lambda"))
+_PATH = re.compile(rb"(?:[A-Za-z_]+\.)+[A-Za-z_]+")
 _TYPED = (b",", b")", b"[", b"|")
 _TYPE = re.compile(rb"(?:[A-Z][a-z]+)+")
 _PLAIN = re.compile(rb"[A-Za-z]?[a-z.\-_:/]*|[A-Z_\-]+|[0-9.]{1,5}")
@@ -155,23 +157,31 @@ def _locate_value(text: bytes, hit: int) -> Span | None:
     if value[:1] == b"/" and _DIRECTORY.fullmatch(key.text) is not None:
         return None
     end = found.end()
-    if not key.closer and _is_code(key.text, value, name, text[end : end + 1]):
+    if not key.closer and _is_code(key.word, value, name, text[end : end + 1]):
         return None
     if not key.sure and (_PLAIN.fullmatch(value) is not None or b" " in value):
         return None
     return start, end
 
 
-def _is_code(key: bytes, value: bytes, name: bytes, after: bytes) -> bool:
+def _swallowed(text: bytes, start: int, hit: int) -> bool:
+    """Return whether a value at a hit inside another one ends no later than its sink, which a backslash stops."""
+    run = _RUN.match(text, start, hit + _HEAD)
+    assert run is not None  # it matches nothing too
+    return run.end() >= hit and text[run.end() : run.end() + 1] != b"\\"
+
+
+def _is_code(word: bytes, value: bytes, name: bytes, after: bytes) -> bool:
     """Return whether a program says where a secret comes from: `x.token = token`, `os.environ["X"]`, `read_key()`.
 
     `name` is the value in small letters.
     """
     if after in _CALLS:
         return _CALLED.fullmatch(value) is not None
-    if _CODE.fullmatch(value) is not None or (after in _TYPED and _TYPE.fullmatch(value) is not None):
+    if value in _CODE or (b"." in value and _PATH.fullmatch(value) is not None):
         return True
-    word = key.rstrip(b" \t=:>").lower()
+    if after in _TYPED and _TYPE.fullmatch(value) is not None:
+        return True
     return word.endswith(name) or name.endswith(b"_" + word)
 
 
@@ -198,7 +208,7 @@ ROWS = (
     Row(
         name="named",
         kind="secret",
-        probes=tuple(Probe(Trigger(known + _VALUE_FIRST), _locate_value) for known in TRIGGERS),
+        probes=tuple(Probe(Trigger(known + _VALUE_FIRST), _locate_value, _swallowed) for known in TRIGGERS),
         opening=_VALUES,
         sink=RunSink(_VALUE_CLASS),
         samples=(

@@ -88,10 +88,15 @@ class Sink(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """A trigger, and what decides at each of its hits."""
+    """A trigger, and what decides at each of its hits.
+
+    `swallowed(text, start, hit)` says whether what may be found at a hit inside a value that begins at `start` is
+    hidden with it in any case, since the row's sink goes on: nobody has to look there.
+    """
 
     trigger: Trigger
     locate: Callable[[bytes, int], Span | None]
+    swallowed: Callable[[bytes, int, int], bool] | None = None
 
 
 @dataclass(frozen=True, slots=True)

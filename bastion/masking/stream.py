@@ -84,7 +84,7 @@ class StreamMasker:
             shown, text = self._look(final=True)
         base = len(self._context)
         live = max(self._decided, self._finder.undecided(text))
-        found, heads = self._finder.scan(text, self._decided, len(text))
+        found, heads = self._finder.scan(text, self._decided, len(text), every=True)
         cells, live = self._settle(text, live, heads)
         stop = min(self._finder.free(text, live), self._structure.free(text, live))
         stop = max(base + self._cover.carry, stop)
