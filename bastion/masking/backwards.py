@@ -16,10 +16,10 @@ _COUNTRIES = rb"(?:" + b"|".join(sorted(country[::-1] for country in IBAN_LENGTH
 _ADDRESS = _DOMAINS + rb"\.[a-z0-9.\-]+@"
 MARKS = (
     _ADDRESS,
-    rb"[0-9A-Z]{4}[0-9A-Z \-]{4,}[0-9]{2}" + _COUNTRIES + rb"(?:[^0-9A-Za-z]|$)",
-    rb"[0-9]{4}[ \-]?[0-9]{4}[ \-]?[0-9]{4}",
+    rb"[0-9]{2}[A-Z]{2}(?:[^0-9A-Za-z]|$)",
+    rb"[0-9]{4}[ \-]?[0-9]{4}[ \-]?[0-9]{4}[ \-]?[0-9]+(?:[^0-9A-Za-z]|$)",
 )
-"""One of these, as patterns of an engine, is in each line with a value."""
+"""One of these, as patterns of an engine, is in each line with a value. More exact ones would take twice as long."""
 
 LINE = 256
 """How much of a line that goes on may be held back."""

@@ -182,14 +182,18 @@ class DisguiseWatch:
         size = begin if magic is None else min(magic, begin)
         if hold and size == len(text):
             size -= self._undecided(whole)
-        if hold and not self._terminal:
-            size = self._before_line(text[:size])
+            if not self._terminal:
+                size = self._before_line(text[:size])
         self._check(whole, [run for run in runs if run[1] <= len(word) + size])
         marks = range(_HAS_BACKWARDS, _HAS_BACKWARDS + self._backwards.marks)
-        values = self._backwards.feed(text[:size], marked=not there.isdisjoint(marks))
+        return size if self._is_forward(text[:size], marked=not there.isdisjoint(marks)) else 0
+
+    def _is_forward(self, text: bytes, *, marked: bool) -> bool:
+        """Return whether nothing was recognised, in lines read from their ends either; see `Backwards.feed`."""
+        values = self._backwards.feed(text, marked=marked)
         if values and self.seen is None:
             self.seen = Disguise("reversed", values)
-        return size if self.seen is None else 0
+        return self.seen is None
 
     def _word(self) -> bytes:
         """Return the end of what went out, where it may belong to a run that goes on now."""
@@ -271,8 +275,7 @@ class DisguiseWatch:
                 return self._plain(hold=hold)
         else:
             size = decided if hold else self._run.release(len(self._held))
-        self._backwards.feed(self._held[:size], marked=False)
-        return size
+        return size if self._is_forward(self._held[:size], marked=True) else 0
 
 
 class _Run:

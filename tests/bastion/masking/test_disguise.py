@@ -160,6 +160,11 @@ def test_what_hides_nothing_is_left_alone(size: int) -> None:
 @example(pieces=[b"/usr/share/some/where/that/is/longer/than/forty", *2 * [PIECES[1]]], size=1, terminal=True)
 @example(pieces=[b"PK", PIECES[1], b"\n", PIECES[1], PIECES[2]], size=1, terminal=False)  # the first is out of step
 @example(pieces=[PIECES[2], b"\n", b"PK\x03\x04"], size=1, terminal=False)  # a line that is none of the run
+@example(  # an IBAN backwards that a path goes on with, as a run may
+    pieces=[b"00031023504400407398ED", b"/usr/share/some/where/that/is/longer/than/forty", PIECES[1], b"\n"],
+    size=1,
+    terminal=False,
+)
 @given(st.lists(st.sampled_from(PIECES), max_size=12), st.integers(1, 50), st.booleans())
 def test_what_goes_on_does_not_depend_on_how_it_was_cut(pieces: list[bytes], size: int, terminal: bool) -> None:
     data = b"".join(pieces)
