@@ -135,7 +135,7 @@ class StreamMasker:
         shown, text = self._look(final=final)
         live = len(text) if final else max(self._decided, self._finder.undecided(text))
         base = len(self._context)
-        if live <= base and not shown.pieces and not final:
+        if live <= base and not shown.kinds and not final:
             return b""  # most keystrokes: a word goes on
         found: list[Found] = []
         if live > self._decided or final:
@@ -156,7 +156,7 @@ class StreamMasker:
     def _put(self, shown: View, text: bytes, found: list[Found], stop: int, live: int, *, final: bool) -> bytes:
         """Put out the text up to `stop` with the values found replaced; what begins before `live` is settled then."""
         writer: Writer | PlainWriter
-        if shown.pieces or shown.used != len(self._raw):
+        if shown.kinds or shown.used != len(self._raw):
             writer = Writer(shown, self._before, self._finder.firsts, self._mask_payload)
         else:
             writer = PlainWriter(self._raw, self._before)

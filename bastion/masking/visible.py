@@ -12,27 +12,17 @@ shown character and go on later with the same result, given the state in `Before
 """
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
-from enum import Enum
 
 BARRIER = b"\x1b"
 OSC_LIMIT = 1024
 _GAP_LIMIT = 2048  # raw bytes that may stand between two characters of one value
 
-
-class Kind(Enum):
-    """What a piece of raw bytes is."""
-
-    TEXT = "text"  # shown byte for byte
-    CELL = "cell"  # a sequence that counts as one byte of text
-    KEPT = "kept"  # shows nothing, goes out in any case
-    OSC = "osc"  # as KEPT, but carries a text of its own
-    STRUCK = "struck"  # a character that was overwritten, and the backspace; goes out unless inside a value
-    NUL = "nul"  # high half of a UTF-16 character; goes out unless inside a value
-
-
-Piece = tuple[Kind, int, int, int, int]
-"""Kind, position in the text, raw begin and end, and how many bytes of the text it makes up (TEXT and CELL alone)."""
+TEXT, CELL, KEPT, OSC, STRUCK, NUL = b"TCKOSN"
+"""Kinds of pieces of raw bytes: shown byte for byte; a sequence that counts as one byte of text; shows nothing and goes
+out in any case; the same with a text of its own; a character that was overwritten, and the backspace; high half of a
+UTF-16 character. The last two go out unless inside a value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +30,7 @@ class Before:
     """What reading needs to know of the bytes that went before.
 
     `raw` are the last two raw bytes; `shown` is the text shown so far as far as it can be taken back, empty where the
-    last piece was not TEXT; `gap` counts raw bytes since then that showed nothing, `under` those before the last
+    last piece was not text; `gap` counts raw bytes since then that showed nothing, `under` those before the last
     character, which count again when it is taken back.
     """
 
@@ -54,28 +44,18 @@ class Before:
 class View:
     """The text shown by `raw[:used]`; the rest is a sequence that isn't complete yet.
 
-    `pieces` is empty where the text is just the raw bytes. `popped` is how many bytes of the text before this view
-    were taken back by its first piece.
+    `kinds` has the letter of a kind for each byte used, in capitals for the last one of a piece: `TTKKKKTsSTooooO` (all
+    bytes of text and of what is kept have capitals). So texts full of tiny pieces take few operations, however hostile
+    they are. `hidden` has a 1 for each byte that is none of the text, otherwise 0. Both are empty where the text is
+    just the raw bytes. `popped` is how many bytes of the text before this view were taken back by its first byte.
     """
 
     text: bytes
     raw: bytes
     used: int
-    pieces: tuple[Piece, ...] = ()
+    kinds: bytes = b""
+    hidden: bytes = b""
     popped: int = 0
-
-
-_TOKEN = re.compile(
-    rb"(?P<kept>(?:[\x07\x0e\x0f]|\x1b\[[0-9;:]{0,64}m|\x1b\[[0-2]?K"
-    rb"|\x1b\[\?(?!(?:47|1047|1049)[hl])[0-9;]{1,32}[hl]|\x1b[()*+][ -/]?[0-~]){1,8})"
-    rb"|(?P<osc>\x1b\][^\x00-\x1f]{0,%d}(?:\x07|\x1b\\))"
-    rb"|(?P<space>\x1b\[1?C)"
-    rb"|(?P<back>\x08)"
-    rb"|(?P<nul>(?<=\x00[^\x00])\x00|\x00(?=[^\x00]\x00))"
-    rb"|(?P<part>\x00[^\x00]?\Z|\x1b\Z|\x1b\[[0-?]{0,64}[ -/]{0,8}\Z"
-    rb"|\x1b[()*+][ -/]?\Z|\x1b\][^\x00-\x1f]{0,%d}\x1b?\Z)"
-    rb"|(?P<barrier>\x1b\[[0-?]{0,64}[ -/]{0,8}[@-~]|\x1b[ -~]|\x1b)" % (OSC_LIMIT, OSC_LIMIT)
-)
 
 
 def is_plain(raw: bytes) -> bool:
@@ -85,64 +65,116 @@ def is_plain(raw: bytes) -> bool:
     )
 
 
-# A NUL that is no half of a character of UTF-16, and an escape that begins nothing, stand as they are: no value holds
-# them either. So do control characters behind half a character of UTF-8, since only binary data has those.
-_SPECIAL = re.compile(
-    rb"[\x00\x07\x08\x0e\x0f\x1b](?:(?<=\x1b)(?=[ -~]|\Z)"
-    rb"|(?<=[\x07\x08\x0e\x0f])(?<![\xc0-\xff].)(?<![\x00-\x7f][\x80-\xbf].)"
-    rb"|(?<=\x00[^\x00]\x00)|(?<=\x00)(?=[^\x00]\x00|[^\x00]?\Z|\x00{8}))",
-    re.DOTALL,
+# Letters of bytes whose kind is not known yet: p is printed, l and m are the first and further bytes of a character of
+# UTF-8, b is a backspace, z is NUL, t is other text. Those that stay so are text.
+_LETTERS = bytes.maketrans(
+    bytes(range(256)),
+    b"zttttttKbtttttKK" + b"t" * 16 + b"p" * 96 + b"m" * 64 + b"l" * 64,
 )
-_ZEROS = re.compile(rb"\x00+")
+_TO_KINDS = bytes.maketrans(b"plmtz", b"TTTTT")
+HIDDEN = b"KoOsSN"
+_TO_HIDDEN = bytes(byte in HIDDEN + b"c" for byte in range(256))
+
+# Control characters behind half a character of UTF-8 stand as they are, since only binary data has those.
+_BINARY = re.compile(rb"[bK](?:(?<=l.)|(?<=[^lm]m.))")
+# A NUL that is no half of a character of UTF-16 stands as it is, too: no value holds one.
+_WIDE = re.compile(rb"z[^z]z")
+_HALF = re.compile(rb"z(?:(?=[^z]z)|(?<=z[^z]z))")
+_HALF_AT_END = re.compile(rb"z[^z]?\Z")
+_STRUCK = tuple((character + b"b", b"s" * len(character) + b"S") for character in (b"p", b"lmmm", b"lmm", b"lm", b"m"))
+_KEPT = rb"(?:\[[0-9;:]{0,64}m|\[[0-2]?K|\[\?(?!(?:47|1047|1049)[hl])[0-9;]{1,32}[hl]|[()*+][ -/]?[0-~])"
+# An escape that begins none of these stands as it is, and is a barrier as well.
+_SEQUENCE = re.compile(
+    rb"\x1b(?:(%b(?:\x1b%b)*)"
+    rb"|(\][^\x00-\x1f]{0,%d}(?:\x07|\x1b\\))"
+    rb"|(\[1?C)"
+    rb"|(\Z|\[[0-?]{0,64}[ -/]{0,8}\Z|[()*+][ -/]?\Z|\][^\x00-\x1f]{0,%d}\x1b?\Z)"
+    rb"|\[[0-?]{0,64}[ -/]{0,8}[@-~]|[ -~])" % (_KEPT, _KEPT, OSC_LIMIT, OSC_LIMIT)
+)
+_IS_KEPT, _IS_OSC, _IS_STEP, _IS_PART = range(1, 5)
+_SOME_KEPT = re.compile(rb"(?:[\x07\x0e\x0f]|\x1b%b){1,8}" % _KEPT)
+_LONG_GAP = re.compile(rb"(?<![%b])[%b]{%d,}" % (HIDDEN, HIDDEN, _GAP_LIMIT + 1))
+_TOO_MUCH = bytes([1]) * (_GAP_LIMIT + 1)
+_HIDDEN_PIECE = re.compile(rb"K+|o*O|s*S|N")
 
 
-class _Builder:
-    """Gathers pieces and text while raw bytes are read from left to right."""
+class _Reading:
+    """The letters of raw bytes as they are found out, and what each of the bytes that aren't hidden is shown as."""
 
-    def __init__(self, before: Before) -> None:
-        self.text = bytearray()
-        self.pieces: list[Piece] = []
-        self.popped = 0
-        self._before = before
-        self._gap = before.gap
-        self._under = 0
+    def __init__(self, raw: bytes, context: bytes) -> None:
+        self.raw = raw
+        whole = context + raw
+        letters = whole.translate(_LETTERS)
+        if not whole.isascii():
+            letters = _BINARY.sub(b"t", letters)
+        if b"z" in letters and _WIDE.search(letters.replace(b"z" * 16, b"z")) is not None:  # long runs are common
+            letters = _HALF.sub(b"N", letters)
+        self.letters = bytearray(letters[len(context) :])
+        self.shown = bytearray(raw)
 
-    def show(self, kind: Kind, begin: int, end: int, text: bytes) -> None:
-        """Add what is shown."""
-        self._under = self._gap
-        self.pieces.append((kind, len(self.text), begin, end, len(text)))
-        self.text += text
-        self._gap = 0
+    def find_sequences(self, *, final: bool) -> None:
+        """Find escape sequences. What is incomplete at the end is cut off, unless it is final."""
+        raw, letters = self.raw, self.letters
+        half = _HALF_AT_END.search(letters, max(0, len(raw) - 2))
+        for found in _SEQUENCE.finditer(raw):
+            begin, end = found.span()
+            which = found.lastindex
+            if which == _IS_KEPT:
+                letters[begin:end] = b"K" * (end - begin)
+            elif which == _IS_OSC:
+                letters[begin:end] = b"O".rjust(end - begin, b"o")
+            elif which == _IS_PART and not final:
+                del letters[begin:]
+            else:
+                letters[begin:end] = b"C".rjust(end - begin, b"c")
+                self.shown[end - 1] = 0x20 if which == _IS_STEP else 0x1B
+        if half is not None and final:
+            letters[half.start() :] = b"t" * len(half[0])
+            self.shown[half.start() :] = raw[half.start() :]
+        elif half is not None:
+            del letters[half.start() :]
 
-    def hide(self, kind: Kind, begin: int, end: int) -> None:
-        """Add what shows nothing, unless there is too much of it in one place."""
-        self._gap += end - begin
-        if self._gap > _GAP_LIMIT:
-            self.show(Kind.CELL, begin, end, BARRIER)
-        else:
-            self.pieces.append((kind, len(self.text), begin, end, 0))
+    def find_struck(self) -> None:
+        """Find what single backspaces take back; all other ones just move the cursor."""
+        for character, struck in _STRUCK:
+            if b"b" in self.letters:
+                self.letters = self.letters.replace(character, struck)
+        place = -1
+        while (place := self.letters.find(b"b", place + 1)) >= 0:
+            self.letters[place], self.shown[place] = CELL, BARRIER[0]
 
-    def back(self, begin: int) -> None:
-        """Take back the printed character right before; where there is none, the cursor just moves."""
-        if not self.pieces:
-            self.popped = _printed(self._before.shown)
-            if self.popped:
-                self._gap = self._before.under + self.popped
-                self.hide(Kind.STRUCK, begin, begin + 1)
-                return
-        else:
-            kind, at, first, end, width = self.pieces[-1]
-            length = _printed(self.text[max(at, len(self.text) - 4) :]) if kind is Kind.TEXT else 0
-            if length:
-                del self.text[-length:]
-                self.pieces.pop()
-                self._gap = self._under
-                if width > length:
-                    self._gap = 0
-                    self.pieces.append((kind, at, first, end - length, width - length))
-                self.hide(Kind.STRUCK, begin - length, begin + 1)
-                return
-        self.show(Kind.CELL, begin, begin + 1, BARRIER)
+    def bound_gaps(self, gap: int) -> None:
+        """Let what shows nothing count as a barrier where there is too much of it in one place.
+
+        `gap` is how much of it stands before.
+        """
+        for long in _LONG_GAP.finditer(b"S" * gap + self.letters):
+            size = 0 if long.start() else gap
+            for begin, end in self._pieces(max(0, long.start() - gap), long.end() - gap):
+                size += end - begin
+                if size > _GAP_LIMIT:
+                    self.letters[begin:end] = b"C".rjust(end - begin, b"c")
+                    self.shown[end - 1] = 0x1B
+                    size = 0
+
+    def _pieces(self, low: int, high: int) -> Iterator[tuple[int, int]]:
+        """Return where the pieces begin and end in a gap, up to eight sequences that are kept together."""
+        for found in _HIDDEN_PIECE.finditer(self.letters, low, high):
+            if found[0].startswith(b"K"):
+                yield from (some.span() for some in _SOME_KEPT.finditer(self.raw, *found.span()))
+            else:
+                yield found.span()
+
+    def hidden(self) -> bytes:
+        """Return for each byte whether it is no byte of the text, as 0 or 1."""
+        return bytes(self.letters.translate(_TO_HIDDEN))
+
+
+def _without(data: bytes | bytearray, hidden: bytes) -> bytes:
+    """Return the bytes that are not hidden, with one operation for all: hidden ones are made to be no Latin-1."""
+    mixed = bytearray(2 * len(hidden))
+    mixed[::2], mixed[1::2] = data, hidden
+    return mixed.decode("utf-16-le").encode("latin-1", "ignore")
 
 
 def last_character(text: bytes | bytearray, end: int) -> int:
@@ -165,37 +197,20 @@ def view(raw: bytes, before: Before, *, final: bool) -> View:
     """Read `raw`. With `final` nothing follows: what is incomplete stands as a barrier then."""
     if is_plain(raw):
         return View(raw, raw, len(raw))
-    builder = _Builder(before)
-    skip = len(before.raw)
-    whole = before.raw + raw
-    position = seek = skip
-    while (special := _SPECIAL.search(whole, seek)) is not None:
-        begin = special.start()
-        if whole.startswith(b"\0" * 8, begin) and (zeros := _ZEROS.match(whole, begin)) is not None:
-            seek = zeros.end() - 1
-            if begin < 2 or whole[begin - 2] or not whole[begin - 1]:
-                continue  # no half of a character of UTF-16
-        token = _TOKEN.match(whole, begin)
-        assert token is not None
-        end = token.end()
-        if begin > position:
-            builder.show(Kind.TEXT, position - skip, begin - skip, whole[position:begin])
-        position = seek = end
-        kind = token.lastgroup
-        if kind == "kept":
-            builder.hide(Kind.KEPT, begin - skip, end - skip)
-        elif kind == "back":
-            builder.back(begin - skip)
-        elif kind == "part" and not final:
-            return View(bytes(builder.text), raw, begin - skip, tuple(builder.pieces), builder.popped)
-        elif kind == "part" and whole[begin] == 0:
-            builder.show(Kind.TEXT, begin - skip, end - skip, whole[begin:end])
-        elif kind in {"nul", "osc"}:
-            builder.hide(Kind.NUL if kind == "nul" else Kind.OSC, begin - skip, end - skip)
-        else:
-            builder.show(Kind.CELL, begin - skip, end - skip, b" " if kind == "space" else BARRIER)
-    if position == skip:
-        return View(raw, raw, len(raw))
-    if position < len(whole):
-        builder.show(Kind.TEXT, position - skip, len(raw), whole[position:])
-    return View(bytes(builder.text), raw, len(raw), tuple(builder.pieces), builder.popped)
+    reading = _Reading(raw, before.raw)
+    reading.find_sequences(final=final)
+    letters = reading.letters
+    popped, gap = 0, before.gap
+    if letters.startswith(b"b") and (popped := _printed(before.shown)):
+        letters[0] = STRUCK
+        gap = before.under + popped
+    reading.find_struck()
+    hidden = reading.hidden()
+    if _TOO_MUCH in _TOO_MUCH[:gap] + hidden:
+        reading.bound_gaps(gap)
+        hidden = reading.hidden()
+    kinds = bytes(reading.letters.translate(_TO_KINDS))
+    used = len(kinds)
+    if used == len(raw) and not kinds.strip(b"T"):
+        return View(raw, raw, used)  # not one of the special bytes is in its place
+    return View(_without(reading.shown[:used], hidden), raw, used, kinds, hidden, popped)

@@ -4,9 +4,16 @@ What shows nothing (colours and the like, see `visible`) goes out in order even 
 inside a value does not. A writer serves one view and is moved forward only.
 """
 
+import re
 from collections.abc import Callable
 
-from bastion.masking.visible import Before, Kind, Piece, View, last_character
+from bastion.masking.visible import CELL, HIDDEN, KEPT, NUL, OSC, STRUCK, TEXT, Before, View, last_character
+
+_PIECE = re.compile(rb"T+|c*C|K+|o*O|s*S|N")
+_TEXT = re.compile(rb"T*")
+_STAYS = re.compile(rb"K+|o*O")  # even inside a value
+_OSC = re.compile(rb"oo*O")  # begins with a letter that is found fast
+_GAP = re.compile(rb"[%b]*" % HIDDEN)
 
 
 class PlainWriter:
@@ -56,7 +63,7 @@ class PlainWriter:
 
 
 class Writer:
-    """Walks over a view's pieces.
+    """Walks over a view's raw bytes.
 
     `firsts` are the bytes a value can begin with; `payload` masks the text an operating system command carries.
     """
@@ -64,37 +71,44 @@ class Writer:
     def __init__(self, view: View, before: Before, firsts: bytes, payload: Callable[[bytes], bytes]) -> None:
         self.out: list[bytes] = []
         self._raw = view.raw
-        self._pieces = view.pieces
+        self._kinds = view.kinds
+        self._hidden = view.hidden
         self._before = before
         self._firsts = firsts
         self._payload = payload
-        self._index = 0  # the piece to put out next
         self.position = 0  # in the text
         self._cut = 0  # in the raw bytes
-        self._used = view.used
+        self._even = 0  # up to where they are plain text
 
     def clear(self, until: int) -> None:
         """Put out everything up to position `until` of the text as it is."""
-        pieces, index, cut = self._pieces, self._index, self._cut
-        count = len(pieces)
-        while index < count:
-            kind, at, begin, end, width = pieces[index]
-            if at >= until:
-                break
-            if kind is Kind.OSC:
-                self.out += [self._raw[cut:begin], self._payload(self._raw[begin:end])]
-                cut = end
-            elif at + width > until:
-                self._goto(index, until, begin + until - at, cut)
-                return
-            index += 1
-        self._goto(index, max(until, self.position), pieces[index][2] if index < count else self._used, cut)
+        if until <= self.position:
+            return
+        end = self._cut + until - self.position
+        if end > self._even:
+            end = self._behind(until)
+            for found in _OSC.finditer(self._kinds, self._cut, end):
+                begin, stop = found.span()
+                self.out += [self._raw[self._cut : begin], self._payload(self._raw[begin:stop])]
+                self._cut = stop
+        self.out.append(self._raw[self._cut : end])
+        self.position, self._cut = until, end
 
-    def _goto(self, index: int, position: int, cut: int, since: int) -> None:
-        """Move on, putting out the raw bytes from `since` on."""
-        if cut > since:
-            self.out.append(self._raw[since:cut])
-        self._index, self.position, self._cut = index, position, max(cut, since)
+    def _behind(self, until: int) -> int:
+        """Return the position in the raw bytes right behind those of the text up to `until`."""
+        place, missing = self._cut, until - self.position
+        if place >= self._even and (text := _TEXT.match(self._kinds, place)) is not None:
+            self._even = text.end()
+        if place + missing <= self._even:
+            return place + missing
+        while missing > 0:
+            place = self._hidden.find(0, place)
+            if place < 0:
+                return len(self._hidden)
+            there = place + missing
+            missing -= self._hidden.count(0, place, there)
+            place = there
+        return place
 
     def replace(self, start: int, until: int, end: int, replacement: bytes) -> None:
         """Put out all up to `start`, and what replaces the whole value that begins there; move on to `until` in it.
@@ -102,136 +116,106 @@ class Writer:
         `end` is where the value ends, which may be further on.
         """
         self.clear(start)
-        if self._index < len(self._pieces):
-            kind, at, begin, _, width = self._pieces[self._index]
-            if kind is Kind.TEXT and until < at + width and end <= at + width:  # most values, within one piece
-                self.out.append(replacement)
-                self.position, self._cut = until, begin + until - at
-                return
-        self._edge(start, keep_length=False)
-        self._put(start, end, replacement)
+        if self._cut + end - start <= self._even and self._cut < self._even:  # most values, within plain text
+            self.out.append(replacement)
+            self.position, self._cut = until, self._cut + until - start
+            return
+        self._edge(keep_length=False)
+        # As UTF-16 where every second byte of the value's raw bytes is NUL.
+        if self._kinds.count(NUL, self._cut, self._behind(end)) * 2 >= end - start > 1:
+            replacement = b"\0".join(replacement[index : index + 1] for index in range(len(replacement)))
+        self.out.append(replacement)
         self.hide(until, b"")
 
     def edge(self, start: int) -> None:
-        """Pass what stands right before a value that is replaced byte by byte."""
-        self._edge(start, keep_length=True)
+        """Put out all up to `start`, and what stands right before a value that is replaced byte by byte."""
+        self.clear(start)
+        self._edge(keep_length=True)
 
-    def _edge(self, start: int, *, keep_length: bool) -> None:
+    def _edge(self, *, keep_length: bool) -> None:
         """Pass what stands right before the first byte of a value; an overwritten character may be the same letter.
 
         What was overwritten before a character that no value begins with might have gone out earlier, so it does now.
         """
-        pieces = self._pieces
-        end = self._index
-        while end < len(pieces) and not pieces[end][4] and pieces[end][1] <= start:
-            end += 1
-        clear = next(
-            (index for index in range(end, self._index, -1) if self._is_struck_clear(pieces[index - 1])), self._index
-        )
-        while self._index < end:
-            piece = pieces[self._index]
-            self._pass(piece, hidden=self._index >= clear and self._may_begin(piece), keep_length=keep_length)
-
-    def _put(self, start: int, end: int, replacement: bytes) -> None:
-        """Put out what replaces the whole value at `start`..`end`, as UTF-16 where the value is."""
-        if self._is_utf16(start, end):
-            replacement = b"\0".join(replacement[index : index + 1] for index in range(len(replacement)))
-        self.out.append(replacement)
+        pieces = self._gap()
+        clear = 0
+        for index, (kind, begin, end) in enumerate(pieces, 1):
+            if kind == STRUCK and not self._may_begin(kind, begin, end):
+                clear = index
+        for index, (kind, begin, end) in enumerate(pieces):
+            hidden = index >= clear and self._may_begin(kind, begin, end)
+            self._pass(kind, begin, end, hidden=hidden, keep_length=keep_length)
 
     def hide(self, until: int, stars: bytes) -> None:
         """Move on to `until` inside a value.
 
         What shows nothing goes out even here, each byte of the text as the next of `stars`, if there are any.
         """
-        used = -self.position
-        while self._index < len(self._pieces):
-            piece = self._pieces[self._index]
-            kind, at, begin, _, width = piece
-            if at >= until:
-                break
-            if not width:
-                self._pass(piece, hidden=True, keep_length=bool(stars))
-                continue
-            stop = min(at + width, until)
-            if kind is Kind.CELL and stars:
-                self.out.append(self._raw[begin : piece[3]])
+        place = 0
+        stop = self._behind(until)
+        for found in (_PIECE if stars else _STAYS).finditer(self._kinds, self._cut, stop):
+            begin, end = found.span()
+            kind = self._kinds[end - 1]
+            if kind == TEXT:
+                self.out.append(stars[place : place + end - begin])
+                place += end - begin
+            elif kind == CELL:
+                self.out.append(self._raw[begin:end])
+                place += 1
             else:
-                self.out.append(stars[self.position + used : stop + used])
-            self.position = stop
-            if stop < at + width:
-                self._cut = begin + stop - at
-                break
-            self._cut = piece[3]
-            self._index += 1
-        self.position = max(self.position, until)
+                self._pass(kind, begin, end, hidden=True, keep_length=bool(stars))
+        self.position, self._cut = max(self.position, until), stop
 
     def finish(self, *, final: bool, goes_on: bool) -> None:
         """Put out what shows nothing and follows the text put out so far, up to where the next value might matter.
 
         `goes_on` is whether the value before may go on; what is hidden inside a value then has to wait.
         """
-        while self._index < len(self._pieces):
-            piece = self._pieces[self._index]
-            if piece[4] or piece[1] > self.position:
+        for kind, begin, end in self._gap():
+            if not final and (self._may_begin(kind, begin, end) or (goes_on and kind in {STRUCK, NUL})):
                 return
-            if not final and (self._may_begin(piece) or (goes_on and piece[0] in {Kind.STRUCK, Kind.NUL})):
-                return
-            self._pass(piece, hidden=False, keep_length=False)
+            self._pass(kind, begin, end, hidden=False, keep_length=False)
 
     def rest(self) -> tuple[bytes, Before]:
         """Return the raw bytes not put out yet, and what reading them needs to know."""
-        raw, cut = self._raw, self._cut
-        last = raw[max(0, cut - 2) : cut] if cut >= 2 else (self._before.raw + raw[:cut])[-2:]
-        index = self._index
-        if index < len(self._pieces) and cut > self._pieces[index][2]:
-            index += 1  # cut inside this one
-        if not index:
-            return raw[cut:], Before(last, self._before.shown, self._before.gap, self._before.under)
-        gap, index = self._gap_before(index)
-        if gap or not index or self._pieces[index - 1][0] is not Kind.TEXT:
+        raw, cut, before = self._raw, self._cut, self._before
+        if not cut:
+            return raw, before
+        last = raw[cut - 2 : cut] if cut >= 2 else (before.raw + raw[:cut])[-2:]
+        gap = self._gap_before(cut)
+        if gap or self._kinds[cut - 1] != TEXT:
             return raw[cut:], Before(last, gap=gap)
-        begin = self._pieces[index - 1][2]
+        low = max(0, cut - 8)  # more than what can be taken back
+        begin = low + len(self._kinds[low:cut].rstrip(b"T"))
         shown = raw[max(begin, cut - 4) : cut]
-        under = 0 if last_character(shown, len(shown)) < cut - begin else self._gap_before(index - 1)[0]
-        if index == 1 and begin == 0 and self._before.shown:
-            shown, under = (self._before.shown + shown)[-4:], 0
+        if not begin and before.shown:
+            return raw[cut:], Before(last, (before.shown + shown)[-4:])
+        under = 0 if last_character(shown, len(shown)) < cut - begin else self._gap_before(begin)
         return raw[cut:], Before(last, shown, 0, under)
 
-    def _gap_before(self, index: int) -> tuple[int, int]:
-        """Return how many raw bytes in a row show nothing before a piece, and the first piece of them."""
-        gap = 0
-        while index and not self._pieces[index - 1][4]:
-            index -= 1
-            gap += self._pieces[index][3] - self._pieces[index][2]
-        return gap if index else gap + self._before.gap, index
+    def _gap_before(self, place: int) -> int:
+        """Return how many raw bytes in a row show nothing before a place."""
+        shows = len(self._kinds[:place].rstrip(HIDDEN))
+        return place - shows + (0 if shows else self._before.gap)
 
-    def _pass(self, piece: Piece, *, hidden: bool, keep_length: bool) -> None:
+    def _gap(self) -> list[tuple[int, int, int]]:
+        """Return kind, begin and end of the pieces that come next and show nothing."""
+        gap = _GAP.match(self._kinds, self._cut)
+        if gap is None or not gap[0]:
+            return []
+        pieces = (piece.span() for piece in _PIECE.finditer(self._kinds, *gap.span()))
+        return [(self._kinds[end - 1], begin, end) for begin, end in pieces]
+
+    def _pass(self, kind: int, begin: int, end: int, *, hidden: bool, keep_length: bool) -> None:
         """Move over a piece that shows nothing. What was overwritten inside a value is hidden with it."""
-        kind, _, begin, end, _ = piece
-        self._index += 1
         self._cut = end
-        if kind is Kind.OSC:
+        if kind == OSC:
             self.out.append(self._payload(self._raw[begin:end]))
-        elif not hidden or kind is Kind.KEPT:
+        elif not hidden or kind == KEPT:
             self.out.append(self._raw[begin:end])
         elif keep_length:
             self.out.append(b"*" * (end - begin - 1) + self._raw[end - 1 : end])
 
-    def _may_begin(self, piece: Piece) -> bool:
-        """Whether the piece is an overwritten character that would be held back if it stood at the end."""
-        kind, _, begin, end, _ = piece
-        return kind is Kind.STRUCK and end - begin > 1 and self._raw[begin] in self._firsts
-
-    def _is_struck_clear(self, piece: Piece) -> bool:
-        """Whether the piece is an overwritten character that no value begins with."""
-        return piece[0] is Kind.STRUCK and not self._may_begin(piece)
-
-    def _is_utf16(self, start: int, end: int) -> bool:
-        """Whether every second byte of the value's raw bytes is NUL."""
-        count = 0
-        for index in range(self._index, len(self._pieces)):
-            kind, at, _, _, _ = self._pieces[index]
-            if at >= end:
-                break
-            count += kind is Kind.NUL and at > start
-        return count * 2 >= end - start > 1
+    def _may_begin(self, kind: int, begin: int, end: int) -> bool:
+        """Whether a piece is an overwritten character that would be held back if it stood at the end."""
+        return kind == STRUCK and end - begin > 1 and self._raw[begin] in self._firsts
