@@ -23,12 +23,25 @@ PASSWORD = (
 )
 _QUOTE = rb"\\{0,3}[\"']"
 _MAYBE = rb"(?:" + _QUOTE + rb")?"
-_ASSIGNED = rb"(?:" + _MAYBE + rb"[ \t]{0,16}(?::=|=>?|:|\xef\xbc\x9a)[ \t]{0,16}" + _MAYBE + rb")"
+_ASSIGNED = rb"(?:" + _MAYBE + rb"[ \t]{0,16}(?::=|=>?|:|:: |\xef\xbc\x9a)[ \t]{0,16}" + _MAYBE + rb")"
+_PASS = (
+    rb"(?:(?:admin|auth|basic|db|ftp|http|key|ldap|mail|mysql|pg|proxy|redis|root|smtp|sql|store|trust|user)[_\-]?)?pass(?:"
+    + _MAYBE
+    + rb"[ \t]{0,16}=>?[ \t]{0,16}"
+    + _MAYBE
+    + rb"|"
+    + _MAYBE
+    + rb"[ \t]{0,16}:[ \t]{0,16}"
+    + _QUOTE
+    + rb")"
+)
+_LOGGED_IN = rb"[\"']auth[\"']: ?[\"']"  # the configuration of Docker
+_BARE = rb"(?:password|passwd|passphrase|passcode)[ \t]{1,4}"
 _OPTION = rb"(?:pass|password|passwd|passphrase|token|secret|api-?key|(?:secret|access|account|auth)-key) [\"']?"
 _IDENTIFIED = rb"(?:identified(?: with [a-z0-9_]{1,40})? by |password |passwd |(?<![.\w])password\()[\"']"
 _LISTED = _QUOTE + rb",[ ]?" + _QUOTE
 _VALUED = _MAYBE + rb",?\s{0,40}" + _MAYBE + rb"value" + _MAYBE + rb"[:=][ ]{0,3}" + _MAYBE
-_TOLD = rb"(?: is| was)(?: now)?:? " + _MAYBE
+_TOLD = rb"(?: is| was)(?: now| generated for [^\s:]{1,60})?:? " + _MAYBE
 _ELEMENT = rb"(?: [^<>\r\n]{0,40})?>"
 _CELL = rb"[ ]{0,40}\|[ ]{1,2}"
 _HEADER = rb"authorization[\"']?[:=] ?[\"']?(?:basic|bearer|token|negotiate|digest|apikey) "
@@ -41,7 +54,9 @@ _HOOK = (
 _SIGNED = rb"[?&;](?:sig|signature|x-amz-signature|x-goog-signature)="
 _COOKIE = rb"set-cookie2?[\"']?: ?[\"']?[\w.\-]{1,40}="
 _LOGIN = rb"login\s{1,8}\S{1,40}\s{1,8}password[ \t]{1,4}"
-_DIRECTIVE = rb"(?:requirepass|masterauth|olcrootpw:?|rootpw|bindpw)[ \t]{1,16}[\"']?"
+_DIRECTIVE = (
+    rb"(?:requirepass|masterauth|olcrootpw:?|rootpw|bindpw|r[ow]community6?|snmp-server community)[ \t]{1,16}[\"']?"
+)
 
 _OPTIONS = {
     "attached": rb" -p[\"']?",
@@ -90,7 +105,7 @@ class Key(NamedTuple):
 
     `text` is in small letters, `word` is it without the sign at its end; an option of a command stands for its whole
     line. `least` is how long the value must be, `closer` what it ends with although blanks may stand in it, if that is
-    known.
+    known. Behind a `bare` word only counts what mixes capital and small letters with digits or signs.
     """
 
     text: bytes
@@ -98,6 +113,7 @@ class Key(NamedTuple):
     sure: bool
     least: int
     closer: bytes
+    bare: bool
 
 
 _TOKEN = re.compile(
@@ -135,6 +151,8 @@ def _turned(forms: Mapping[str, bytes]) -> re.Pattern[bytes]:
 _NEAR = _turned(
     {
         "word": PASSWORD + _ASSIGNED,
+        "pass": rb"(?<![a-z])" + _PASS,
+        "auth": _LOGGED_IN,
         "option": rb"(?<![\w\-])--(?:[a-z0-9\-]{0,20}-)?" + _OPTION + rb"|" + _IDENTIFIED,
         "told": PASSWORD + rb"(?:" + _LISTED + rb"|" + _TOLD + rb")",
     }
@@ -152,15 +170,16 @@ _FAR = _turned(
         "bearer": _BEARER,
         "directive": rb"machine\s{1,8}\S{1,40}\s{1,8}" + _LOGIN + rb"|" + _DIRECTIVE,
         "login": _LOGIN,
+        "bare": rb"(?<![\w\-])" + _BARE,
     }
 )
 _OPTION_AT_END = _turned(_OPTIONS)
 _SURE = frozenset(("option", "element", "directive", *_OPTIONS))
-_LEAST = {"hook": 16, "signed": 20, "bearer": 16}  # of others six, and four where it is sure
+_LEAST = {"hook": 16, "signed": 20, "bearer": 16, "auth": 16, "bare": 8}  # of others six, and four where it is sure
 
 _LAST_WORDS = (
     *b"basic bearer token negotiate digest apikey pass password passwd passphrase secret -key password(".split(),
-    *b"masterauth rootpw bindpw".split(),
+    *b"masterauth rootpw bindpw community community6".split(),
     *(b" by", b" is", b" was", b" now", b" -p", b" -a", b" -w"),
 )
 _SIGNS = frozenset((b"=", b":", b">", b"%", b"|", b"\x9a"))
@@ -197,7 +216,8 @@ def _key(turned: bytes, form: str) -> Key:
     quote = said[-1:] if said.endswith((b"'", b'"')) else b""
     sure = form in _SURE or (form == "word" and (b"=" in said or bool(quote)))
     word = said.rstrip(b" \t=:>").lower()
-    return Key(said, word, sure, 4 if sure else _LEAST.get(form, 6), b"<" if form == "element" else quote)
+    closer = b"<" if form == "element" else quote
+    return Key(said, word, sure, 4 if sure else _LEAST.get(form, 6), closer, form == "bare")
 
 
 def _option(before: bytes, turned: bytes) -> re.Match[bytes] | None:
@@ -224,7 +244,9 @@ _KNOWN = (
     + _DIRECTIVE,
     PASSWORD + rb"(?:" + _LISTED + rb"|" + _TOLD + rb"|" + _MAYBE + _ELEMENT + rb"|" + _CELL + rb")",
     PASSWORD + _VALUED,
-    rb"set-cookie2?[\"']?: ?[\"']?[\w.\-]+=|password[ \t]{1,4}",
+    rb"set-cookie2?[\"']?: ?[\"']?[\w.\-]+=|" + _BARE,
+    _PASS,
+    _LOGGED_IN,
     rb"[ ]-[paw] ?[\"']?|-pass(?:in|out|word)? pass:",
     rb"[ ](?:-u|--user|--proxy-user)[ =]?[\"']?[^\s:%\"'/]+[:%]",
 )

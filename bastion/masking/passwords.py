@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 
 from bastion.masking.engine import Trigger
-from bastion.masking.keys import HOOK, TRIGGERS, find_key, may_end_key
+from bastion.masking.keys import HOOK, REACH, TRIGGERS, Key, find_key, may_end_key
 from bastion.masking.rows import ALNUM, Probe, Row, Span
 from bastion.masking.sinks import RunSink
 
@@ -24,6 +24,16 @@ _VALUE = re.compile(
 )
 _RUN = re.compile(_VALUE_CLASS + rb"*")
 _BODY = _VALUE_BYTES + b"\\"
+_ALONE = re.compile(
+    _VALUE_FIRST + rb"(?:%b|[,;|](?=%b)|&(?!\w{1,12}=)){3,%d}" % (_VALUE_CLASS, _VALUE_CLASS, _HEAD - 1)
+)
+_LOOKS = 14  # bytes that it looks at behind itself; a closing quote takes less
+_GENERATED = re.compile(_VALUE_FIRST + rb"[^\s\x00\x1b]{3,%d}" % (_HEAD - 1))
+_LINE_BEFORE = re.compile(
+    rb"(?i)(?:[ \t]*+(?:- )?|\+{1,3} )(?:(?:export|set|setenv) |environment=)?[\w.\-]{1,80}[ \t]*=[ \t]*"
+)
+_STRING_BEFORE = re.compile(rb"[\"'][\w.\-]{1,80}=")
+_NO_SPACES = bytes(set(range(0x100)) - set(b" \t\r\n\x0b\x0c\x00\x1b"))
 _QUOTED = {
     b'"': re.compile(_VALUE_FIRST + rb"[^\"\\\r\n\x00\x1b]{3,}(?=\")"),
     b"'": re.compile(_VALUE_FIRST + rb"[^'\\\r\n\x00\x1b]{3,}(?=')"),
@@ -32,7 +42,6 @@ _QUOTED = {
 _ESCAPED = re.compile(_VALUE_FIRST + rb"[^\"'\\\r\n\x00\x1b]{3,}(?=\\{1,3}[\"'])")
 _OPENERS = ((b'"', b'"\\\r\n\x00\x1b'), (b"'", b"'\\\r\n\x00\x1b"), (b">", b"<>\r\n\x00\x1b"))
 _HOOK_REACH = 90  # bytes of a webhook's address before its secret
-_CLOSING = 4  # bytes that a closing quote may take
 _FIRST_SIGN = re.compile(rb"[:=%]|\xef\xbc\x9a")
 
 _NO_VALUES = frozenset(
@@ -46,6 +55,7 @@ _CODE = frozenset((b"await", b"self", b"this", b"new", b"yield", b"not", b"lambd
 _PATH = re.compile(rb"(?:[A-Za-z_]+\.)+[A-Za-z_]+")
 _TYPED = (b",", b")", b"[", b"|")
 _TYPE = re.compile(rb"(?:[A-Z][a-z]+)+")
+_MIXED = re.compile(rb"(?=.*[a-z])(?=.*[A-Z])(?=.*[0-9!#$%^*+?~])(?!.*[/:.=_])")
 _PLAIN = re.compile(rb"[A-Za-z]?[a-z.\-_:/]*|[A-Z_\-]+|[0-9.]{1,5}")
 
 _URL = re.compile(
@@ -72,6 +82,13 @@ def _starts(text: bytes, low: int, end: int) -> list[int]:
             inside = tail[place:].rstrip(b"<\\")
             if inside and len(inside.translate(None, closers)) == len(inside):
                 found.append(low + place)
+    alone = low + len(tail.rstrip(_NO_SPACES))
+    if alone < run:
+        if may_end_key(text[max(0, alone - 24) : alone]):
+            found.append(alone)
+        sign = text.find(b"=", alone, run) + 1
+        if sign:
+            found.append(sign)
     if run == end:
         return sorted(found)
     if may_end_key(text[max(0, run - 24) : run]):
@@ -90,7 +107,7 @@ def _starts(text: bytes, low: int, end: int) -> list[int]:
 class _ValueOpening:
     """The value behind a key or in a URL that the end may cut. None of it may be shown."""
 
-    limit: int = _HEAD + _CLOSING
+    limit: int = _HEAD + _LOOKS
     firsts: bytes = ALNUM  # others are not held back without a key before them
 
     def start(self, text: bytes, end: int) -> int:
@@ -132,8 +149,21 @@ class _CookieOpening:
         return start
 
 
-def _read_value(text: bytes, start: int, closer: bytes) -> re.Match[bytes] | None:
+def _stands_alone(text: bytes, start: int) -> bool:
+    """Return whether the value is all that a line or a string sets: signs that end it elsewhere may stand in it."""
+    low = max(0, start - REACH)
+    begin = max(text.rfind(b"\n", low, start), text.rfind(b"\r", low, start)) + 1
+    if (begin or not low) and _LINE_BEFORE.fullmatch(text, begin, start) is not None:
+        return True
+    quote = max(text.rfind(b'"', low, start), text.rfind(b"'", low, start))
+    return quote >= 0 and _STRING_BEFORE.fullmatch(text, quote, start) is not None
+
+
+def _read_value(text: bytes, start: int, key: Key) -> re.Match[bytes] | None:
     """Return the value at `start`: up to what closes it, or its head."""
+    closer = key.closer
+    if b" generated for " in key.text:
+        return _GENERATED.match(text, start)
     if closer:
         if text[start - 2 : start - 1] == b"\\":
             found = _ESCAPED.match(text, start, start + _HEAD)
@@ -141,13 +171,18 @@ def _read_value(text: bytes, start: int, closer: bytes) -> re.Match[bytes] | Non
             found = _QUOTED[closer].match(text, start, start + _HEAD)
         if found is not None:
             return found
-    return _VALUE.match(text, start)
+    found = _VALUE.match(text, start)
+    if not closer:
+        alone = _ALONE.match(text, start)
+        if alone is not None and (found is None or alone.end() > found.end()) and _stands_alone(text, start):
+            return alone
+    return found
 
 
 def _locate_value(text: bytes, hit: int) -> Span | None:
     start = hit - 1
     key = find_key(text, start) if start > 0 else None
-    found = _read_value(text, start, key.closer) if key is not None else None
+    found = _read_value(text, start, key) if key is not None else None
     if key is None or found is None:
         return None
     value = found[0]
@@ -160,6 +195,8 @@ def _locate_value(text: bytes, hit: int) -> Span | None:
     if not key.closer and _is_code(key.word, value, name, text[end : end + 1]):
         return None
     if not key.sure and (_PLAIN.fullmatch(value) is not None or b" " in value):
+        return None
+    if key.bare and _MIXED.match(value) is None:
         return None
     return start, end
 
@@ -254,6 +291,22 @@ ROWS = (
             "hasło: <hunter22>",
             "lösenord=<hunter2>",
             "your new password is: <hunter22>",
+            "DB_PASSWORD=<Xk9&Tr4;vL,2|q>\n",
+            "  - DB_PASSWORD=<Xk&Tr4>\n",
+            "+ export DB_PASSWORD=<Xk9&Tr4> x",
+            '"Env": ["DB_PASSWORD=<Xk9;Tr4>", "A=b"]',
+            "password=<Xk9Tr4>&user=x",
+            "db.password = <Xk9&Tr4>\n",
+            "pass=<hunter22>",
+            '"dbPass": "<hunter22>"',
+            "pass: '<hunter22>'",
+            "-storepass=<hunter22>",
+            '"auth": "<dXNlcjpwYXNzd29yZA==>"',
+            "userPassword:: <e1NTSEF9VzZwaDVNbTU=>",
+            "password <Xk9Tr4vLq2>",
+            "passwd\t<Xk9Tr4vLq2>\n",
+            "A temporary password is generated for root@localhost: <j9k3Lm(9pQ>\n",
+            "snmp-server community <s3cretRO> RO",
         ),
         near_misses=(
             "password: incorrect",
@@ -264,6 +317,16 @@ ROWS = (
             "the bearer of this",
             "Authorization: Basic authentication",
             "password policy = 4",
+            "bypass=always9, compass: 'north7'",
+            "--- PASS: TestX1 (0.01s)",
+            "first pass: part2_of_3",
+            '"auth": "oauth2"',
+            "password authentication2 for User1",
+            "passwd deploy01",
+            "password PAM_module2",
+            "reset password at https://Example1.org/x2",
+            "password = get(key1, other2)\n",
+            "Password::New9",
             "PWD=/home/x",
             "OLDPWD=/tmp",
             "docker run -u 1000:1000 -p 8080:8080 x",

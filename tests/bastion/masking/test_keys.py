@@ -35,6 +35,8 @@ def test_a_key_goes_as_far_back_as_it_may() -> None:
             for third in PARTS:
                 word = first + second + third
                 found, key = WORD.search(word), find_key(word + b"=x", len(word) + 1)
+                if found is None and word.endswith(b"pass"):
+                    continue  # a key by other rules
                 assert (None if key is None else key.text) == (None if found is None else found[0] + b"=")
 
 
@@ -56,6 +58,12 @@ def test_a_key_goes_as_far_back_as_it_may() -> None:
         (b"net x -u a%", None),
         (b"curl " + b"x" * 99 + b" -u joe:", True),
         (b"curl " + b"x" * 100 + b" -u joe:", None),
+        (b"pass=", False),
+        (b'"dbPass": "', False),
+        (b"pass: ", None),
+        (b"bypass=", None),
+        (b"password ", False),
+        (b"xpassword ", None),
     ],
 )
 def test_what_is_a_key(before: bytes, sure: bool | None) -> None:
