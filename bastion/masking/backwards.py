@@ -9,6 +9,7 @@ import re
 import re2
 
 from bastion.masking.accounts import IBAN_LENGTHS
+from bastion.masking.checksums import mod97
 from bastion.masking.finder import Finder, Found
 
 _DOMAINS = rb"(?:moc|gro|ten|ude|vog|ofni|zib|tni|oi|ue|ed|rf|ku|lp|ti|se|ln|hc|ta|su)"
@@ -41,6 +42,8 @@ _IBAN = rb"\b(?:[0-9A-Z][ \-]?){11,}[0-9]{2}" + _COUNTRIES + rb"\b"
 _NUMBER = rb"\b(?:[0-9]{13,19}|[0-9]{4}(?:[ \-][0-9]{4}){3})\b"
 _TELLING = _compiled(rb"\b" + _ADDRESS + rb"|" + _IBAN)
 _TELLING_AT_FIRST = _compiled(rb"\b" + _ADDRESS + rb"|" + _IBAN + rb"|" + _NUMBER)
+_COUNTRY = re.compile(rb"[0-9]{2}[A-Z]{2}(?![0-9A-Za-z_])")
+_IBAN_LONGEST = 2 * max(IBAN_LENGTHS.values())  # with a separator behind each letter
 _ADDRESSES, _NUMBERS = re.compile(rb"\b" + _ADDRESS), re.compile(_NUMBER)
 
 
@@ -70,7 +73,7 @@ class Backwards:
         whole, _, line = (self.line + text).rpartition(b"\n")
         stretches, done = [], -1
         for found in (_TELLING if self._numbers >= _FEW else _TELLING_AT_FIRST).finditer(whole):
-            if found.start() > done:
+            if found.start() > done and _tells(found[0]):
                 begin = whole.rfind(b"\n", 0, found.start()) + 1
                 done = whole.find(b"\n", found.end())
                 done = len(whole) if done < 0 else done
@@ -89,6 +92,8 @@ class Backwards:
 
     def _read(self, line: bytes) -> int:
         """Return how many values there are in a line from its end, where there are none of their kinds as it is."""
+        if self._numbers >= _FEW and _TELLING.search(line) is None:
+            return 0
         there, back = self._found(line), self._found(line[::-1])
         values = len(back["iban"]) if not there["iban"] else 0
         if back["email"] and not there["email"] and _ADDRESSES.search(line) is not None:
@@ -105,6 +110,19 @@ class Backwards:
         for start, end, row in self._finder.find(line, 0, len(line)):
             found.get(self._finder.rows[row].kind, []).append((start, end, row))
         return found
+
+
+def _tells(text: bytes) -> bool:
+    """Return whether what was found is no IBAN or holds one with its check digits, which most such texts do not."""
+    return not text[-1:].isupper() or any(
+        _is_iban(text[max(0, country.end() - _IBAN_LONGEST) : country.end()]) for country in _COUNTRY.finditer(text)
+    )
+
+
+def _is_iban(text: bytes) -> bool:
+    number = text.translate(None, b" -")[::-1]
+    length = IBAN_LENGTHS.get(number[:2], 0)
+    return len(number) >= length > 0 and mod97(number[:length])
 
 
 def _stretches(line: bytes) -> list[bytes]:

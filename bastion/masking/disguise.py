@@ -182,8 +182,9 @@ class DisguiseWatch:
         size = begin if magic is None else min(magic, begin)
         if hold and size == len(text):
             size -= self._undecided(whole)
-            if not self._terminal:
-                size = self._before_line(text[:size])
+            line = size if self._terminal else self._before_line(text[:size])
+            if not runs or runs[-1][1] <= len(word) + line:  # a run is looked into whole
+                size = line
         self._check(whole, [run for run in runs if run[1] <= len(word) + size])
         marks = range(_HAS_BACKWARDS, _HAS_BACKWARDS + self._backwards.marks)
         return size if self._is_forward(text[:size], marked=not there.isdisjoint(marks)) else 0
@@ -289,6 +290,7 @@ class _Run:
         self._signs = begun  # not decoded yet
         self._hex: bool | None = None
         self._taken = 0  # of what is held, already decoded
+        self._read = 0  # signs decoded
         self._head = b""
 
     def feed(self, text: bytes, *, over: bool) -> tuple[Disguise | None, int]:
@@ -297,11 +299,15 @@ class _Run:
         self._taken = max(self._taken, len(text))
         if self._hex is None:
             self._hex = is_hex(self._signs)
+        elif self._hex and self._signs and not is_hex(self._signs):  # it was base64 that began like a digest
+            self._hex = False
+            self._signs = b"A" * (self._read % 4) + self._signs
         *padded, rest = [self._signs.translate(None, b"=")] if self._hex else self._signs.split(b"=")
         unit = 2 if self._hex else 4
         size = len(rest) if over else len(rest) // unit * unit
         said = from_hex(rest[:size]) if self._hex else from_base64(*padded, rest[:size])
         self._signs = rest[size:]
+        self._read += size
         if len(self._head) < _TAIL:
             self._head += said[:_TAIL]
         inside = magic_of(self._head)
