@@ -55,6 +55,8 @@ class Cover:
                 if self._style.keeps_length:
                     self._overlay(writer, base, stop, (start, end), replacement)
                 else:
+                    if writer.position < self._masked - base:
+                        self._fill(writer, base, self._masked, b"")
                     begin = start - base if start > base else 0
                     until = end - base if end < stop else stop - base
                     writer.replace(begin, until, end - base, replacement)
@@ -64,6 +66,7 @@ class Cover:
             sink = sinks[row]
             if sink is not None:
                 self._swallow(writer, text, base, stop, (end, sink, 0))
+        self._fill(writer, base, min(self._masked, stop), b"")
         writer.clear(stop - base)
         self.carry = max(0, self._masked - stop) if self._replaced else 0
         self._glued = self._replaced and self._masked >= stop
@@ -86,8 +89,9 @@ class Cover:
         self._fill(writer, base, min(end, stop), replacement if begin == start else b"*" * (end - begin))
 
     def _extend(self, writer: AnyWriter, end: int, base: int, stop: int) -> None:
-        """Let the value replaced last reach up to `end`, which is further than it did."""
-        self._fill(writer, base, min(end, stop), b"*" * (end - self._masked) if self._style.keeps_length else b"")
+        """Let the value replaced last reach up to `end`, further than it did. What that hides is passed later."""
+        if self._style.keeps_length:
+            self._fill(writer, base, min(end, stop), b"*" * (end - self._masked))
         self._masked = end
 
     def _fill(self, writer: AnyWriter, base: int, until: int, more: bytes) -> None:

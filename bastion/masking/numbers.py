@@ -8,14 +8,14 @@ way to ask all of them.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import product
 
 from bastion.masking.checksums import Check
 from bastion.masking.engine import Trigger
 from bastion.masking.rows import Numbers
-from bastion.masking.shapes import APART_LEFT, BLANK, LEFT, RIGHT, compact, layout, parts
+from bastion.masking.shapes import APART_LEFT, BLANK, HYPHEN, RIGHT, SEPARATOR, compact, layout, parts
 
 _BEGINNING = 10  # letters and digits of a skeleton that the trigger looks at
 _UNBROKEN = 13  # the same where they are all digits, since shorter numbers are everywhere
@@ -29,19 +29,36 @@ _SEEN = _SYMBOLS[:0x2D] + b"-" + _SYMBOLS[0x2E:]  # the same, with hyphens as th
 _CLASSES = {"9": rb"[0-9]", "A": rb"[A-Z]", " ": BLANK, ".": rb"\.", "(": rb"\(", ")": rb"\)", "+": rb"\+", "/": rb"/"}
 _TYPOGRAPHIC = re.compile(rb"\xc2\xa0|\xe2\x80[\x90-\x95\xaf]")
 _WIDE = b"\x80"
+_BESIDE = 2  # bytes before a number that decide whether it is one
 _KNOWN = 4096  # answers kept
 _RUN = rb"(?<![9Aa])(?<!9[\-.])(?=[(+]*[9A])(?=([9A .()+/\-\x80]{%d,%d}a?))"
 """What may be a number, and a letter that touches it. None begins behind a hyphen or dot with a digit before it."""
+_OPTIONAL = re.compile(r"<[^>]*>|\[[^]]*\]")  # of a template, and what is one of several
 _ENDS = re.compile(rb"(?<=[9A])(?![9Aa])|(?<=\))")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Entry:
-    """One layout of one row."""
+    """One layout of one row: its pattern, and that for text without typographic separators, which is faster.
+
+    `hyphened` is whether no number of it goes without a hyphen.
+    """
 
     row: int
     pattern: re.Pattern[bytes]
+    plain: re.Pattern[bytes]
     check: Check
+    hyphened: bool
+
+
+def _entry(row: int, template: str, check: Check) -> _Entry:
+    pattern = rb"(?:" + layout(template) + rb")" + RIGHT
+    plain = pattern.replace(SEPARATOR[:-1], rb"(?:[ .\-]").replace(HYPHEN, b"-")
+    return _Entry(row, re.compile(pattern), re.compile(plain), check, "-" in _OPTIONAL.sub("", template))
+
+
+_Test = tuple[Callable[[bytes, int], re.Match[bytes] | None], Check, int]
+"""What matches a layout, the check, and the row."""
 
 
 class NumberTable:
@@ -52,56 +69,62 @@ class NumberTable:
         for row, wanted in enumerate(numbers):
             for template in wanted.layouts if wanted is not None else ():
                 assert wanted is not None
-                entry = _Entry(row, re.compile(LEFT + rb"(?:" + layout(template) + rb")" + RIGHT), wanted.check)
+                entry = _entry(row, template, wanted.check)
                 for skeleton in skeletons(template):
                     self._entries[skeleton.encode()] = (*self._entries.get(skeleton.encode(), ()), entry)
         self._prefixes = {skeleton[: end.end()] for skeleton in self._entries for end in _ENDS.finditer(skeleton)}
         self._longest = 1 + max(map(len, self._entries), default=0)
         self._runs = re.compile(_RUN % (min(map(len, self._entries), default=1), self._longest))
         self._wide_runs = re.compile(_RUN % (min(map(len, self._entries), default=1), 3 * self._longest))
-        self._known: dict[bytes, tuple[_Entry, ...]] = {}
+        self._known: dict[bytes, tuple[_Test, ...]] = {}
         beginnings = _beginnings(self._entries)
         self._reach = 1 + max((len(begin) for group in beginnings for begin in group), default=0)
         self.triggers = [
             Trigger(APART_LEFT + rb"(?:" + _trie(group) + rb")" + _NO_WORD, apart=True) for group in beginnings
         ]
 
-    def locate(self, text: bytes, hits: Iterable[int]) -> set[tuple[int, int, int]]:
+    def locate(self, text: bytes, hits: Iterable[int]) -> list[tuple[int, int, int]]:
         """Return start, end and row of every number that begins shortly before a hit."""
-        found: set[tuple[int, int, int]] = set()
+        found = []
         candidates = self._known
         for first, last in _windows(sorted(hits)):
-            low = max(0, first - _REACH)
+            low = max(0, first - _REACH - _BESIDE)
             window = text[low : last + 3 * self._longest]
             runs, reach = self._runs, self._reach
             if not window.isascii():
                 window = _TYPOGRAPHIC.sub(_widened, window)
                 runs, reach = self._wide_runs, _REACH
-            for run in runs.finditer(window.translate(_SEEN), max(min(1, low), first - reach - low)):
+            for run in runs.finditer(window.translate(_SEEN), max(min(_BESIDE, low), first - reach - low)):
                 start = low + run.start()
                 if start >= last:
                     break
                 skeleton = run[1]
-                entries = candidates.get(skeleton)
-                if entries is None:
-                    entries = self._candidates(skeleton)
-                for entry in entries:
-                    number = entry.pattern.match(text, start)
-                    if number is not None and entry.check(compact(number[0])):
-                        found.add((start, number.end(), entry.row))
+                tests = candidates.get(skeleton)
+                if tests is None:
+                    tests = self._candidates(skeleton)
+                proved = start  # of numbers that end at the same place the first row names the number
+                for match, check, row in tests:
+                    number = match(text, start)
+                    if number is not None and number.end() != proved and check(compact(number[0])):
+                        proved = number.end()
+                        found.append((start, proved, row))
         return found
 
-    def _candidates(self, skeleton: bytes) -> tuple[_Entry, ...]:
+    def _candidates(self, skeleton: bytes) -> tuple[_Test, ...]:
         """Return the layouts that what begins like this may have, and keep the answer."""
         wanted: dict[_Entry, None] = {}
         narrow = skeleton.translate(_SYMBOLS, _WIDE)
+        wide = _WIDE in skeleton
+        hyphens = wide or b"-" in skeleton
         for end in _ENDS.finditer(narrow):
             if narrow[: end.end()] not in self._prefixes:
                 break
             wanted.update(dict.fromkeys(self._entries.get(narrow[: end.end()], ())))
         if len(self._known) >= _KNOWN:
             self._known.clear()
-        return self._known.setdefault(skeleton, tuple(wanted))
+        entries = [entry for entry in wanted if hyphens or not entry.hyphened]
+        tests = tuple(((entry.pattern if wide else entry.plain).match, entry.check, entry.row) for entry in entries)
+        return self._known.setdefault(skeleton, tests)
 
 
 def _windows(hits: Iterable[int]) -> list[tuple[int, int]]:

@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 
 from bastion.masking.engine import Trigger
-from bastion.masking.keys import HOOK, REACH, TRIGGERS, Key, find_key, may_end_key
+from bastion.masking.keys import HOOK, REACH, TRIGGERS, Key, backwards, find_key, may_end_key
 from bastion.masking.rows import ALNUM, Probe, Row, Span
 from bastion.masking.sinks import RunSink
 
@@ -27,12 +27,16 @@ _BODY = _VALUE_BYTES + b"\\"
 _ALONE = re.compile(
     _VALUE_FIRST + rb"(?:%b|[,;|](?=%b)|&(?!\w{1,12}=)){3,%d}" % (_VALUE_CLASS, _VALUE_CLASS, _HEAD - 1)
 )
+_INSIDE = (b"\\", b",", b";", b"|", b"&")  # may stand in a value, and end one all the same
 _LOOKS = 14  # bytes that it looks at behind itself; a closing quote takes less
 _GENERATED = re.compile(_VALUE_FIRST + rb"[^\s\x00\x1b]{3,%d}" % (_HEAD - 1))
-_LINE_BEFORE = re.compile(
-    rb"(?i)(?:[ \t]*+(?:- )?|\+{1,3} )(?:(?:export|set|setenv) |environment=)?[\w.\-]{1,80}[ \t]*=[ \t]*"
+_ALONE_BEFORE = re.compile(
+    backwards(
+        rb"[\r\n](?:[ \t]*(?:- )?|\+{1,3} )(?:(?:export|set|setenv) |environment=)?[\w.\-]{1,80}[ \t]*=[ \t]*"
+        rb"|[\"'][\w.\-]{1,80}="
+    ),
+    re.IGNORECASE,
 )
-_STRING_BEFORE = re.compile(rb"[\"'][\w.\-]{1,80}=")
 _NO_SPACES = bytes(set(range(0x100)) - set(b" \t\r\n\x0b\x0c\x00\x1b"))
 _QUOTED = {
     b'"': re.compile(_VALUE_FIRST + rb"[^\"\\\r\n\x00\x1b]{3,}(?=\")"),
@@ -151,12 +155,8 @@ class _CookieOpening:
 
 def _stands_alone(text: bytes, start: int) -> bool:
     """Return whether the value is all that a line or a string sets: signs that end it elsewhere may stand in it."""
-    low = max(0, start - REACH)
-    begin = max(text.rfind(b"\n", low, start), text.rfind(b"\r", low, start)) + 1
-    if (begin or not low) and _LINE_BEFORE.fullmatch(text, begin, start) is not None:
-        return True
-    quote = max(text.rfind(b'"', low, start), text.rfind(b"'", low, start))
-    return quote >= 0 and _STRING_BEFORE.fullmatch(text, quote, start) is not None
+    before = text[start - REACH : start] if start > REACH else b"\n" + text[:start]
+    return _ALONE_BEFORE.match(before[::-1]) is not None
 
 
 def _read_value(text: bytes, start: int, key: Key) -> re.Match[bytes] | None:
@@ -172,7 +172,7 @@ def _read_value(text: bytes, start: int, key: Key) -> re.Match[bytes] | None:
         if found is not None:
             return found
     found = _VALUE.match(text, start)
-    if not closer:
+    if b"=" in key.text and not closer and (found is None or text[found.end() : found.end() + 1] in _INSIDE):
         alone = _ALONE.match(text, start)
         if alone is not None and (found is None or alone.end() > found.end()) and _stands_alone(text, start):
             return alone
@@ -202,10 +202,10 @@ def _locate_value(text: bytes, hit: int) -> Span | None:
 
 
 def _swallowed(text: bytes, start: int, hit: int) -> bool:
-    """Return whether a value at a hit inside another one ends no later than its sink, which a backslash stops."""
+    """Return whether a value at a hit inside another one ends no later than its sink, which some signs stop."""
     run = _RUN.match(text, start, hit + _HEAD)
     assert run is not None  # it matches nothing too
-    return run.end() >= hit and text[run.end() : run.end() + 1] != b"\\"
+    return run.end() >= hit and text[run.end() : run.end() + 1] not in _INSIDE
 
 
 def _is_code(word: bytes, value: bytes, name: bytes, after: bytes) -> bool:

@@ -23,13 +23,14 @@ _DIGITS = digits.encode()
 
 SEPARATOR = rb"(?:[ .\-]|\xc2\xa0|\xe2\x80[\x90-\x95\xaf])"
 BLANK = SEPARATOR.replace(b" .", b" ")
+HYPHEN = rb"(?:-|\xe2\x80[\x90-\x95])"
 _ATOMS = {
     "9": rb"[0-9]",
     "A": rb"[A-Z]",
     "X": rb"[0-9A-Z]",
     " ": SEPARATOR,
     "~": SEPARATOR[:-1] + rb"|)",
-    "-": rb"(?:-|\xe2\x80[\x90-\x95])",
+    "-": HYPHEN,
     ".": rb"\.",
     "(": rb"\(",
     ")": rb"\)",

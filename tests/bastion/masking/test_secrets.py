@@ -55,6 +55,11 @@ def test_elements_without_a_secret(raw: bytes) -> None:
         (b"postgres://u:p@ss@w0rd@h/d u:p@ss", b"postgres://u:[SECRET]@h/d u:p@ss"),
         (b"password=ab\\cdef gh", b"password=[SECRET] gh"),
         (b'{\\"token\\":\\"ab12\\n\\"}', b'{\\"token\\":\\"[SECRET]\\n\\"}'),
+        (
+            b'"token":"pwd=Xk9;Tr4,and a string that goes on for longer',
+            b'"token":"[SECRET] a string that goes on for longer',
+        ),
+        (b"token=" + b"x1token=" * 20 + b"a\\xb c", b"token=[SECRET] c"),
     ],
 )
 def test_how_far_a_secret_goes(raw: bytes, masked: bytes) -> None:
