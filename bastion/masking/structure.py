@@ -58,7 +58,6 @@ _LINE_ENDS = (b"", b"\n")
 _REACH = 96
 _LONGEST_HEADER = 2048
 _BREAKS = (b"\n", b"\r", BARRIER)  # as pagers begin a line
-_BREAK = re.compile(rb"[" + b"".join(_BREAKS) + rb"]")
 _SPELLED = (string.ascii_letters + string.digits + "_- ").encode() + bytes(range(0x80, 0x100))
 _INSERT = re.compile(rb"(?i)insert\s[^()]{1,200}\(([^()]{1,3000})\)\s{0,8}values\Z")
 _COPY = re.compile(rb"(?i)copy\s[^()]{1,200}\(([^()]{1,3000})\) from stdin\Z")
@@ -95,6 +94,7 @@ class Structure:
         position = decided
         waiting = sorted([head for head in heads if decided <= head[0] <= end])
         around = _Around(self._history, text, decided, waiting, end, final=final)
+        around.now = self._offset - len(self._history)
         shift = around.shift
         index = 0
         while True:
@@ -143,18 +143,13 @@ class Structure:
     def heading(self, around: "_Around", place: int, _which: int) -> Unit | None:
         """Read a line that may name columns."""
         text = around.text
-        now = self._offset - len(self._history)  # the position of what `text` begins with
-        refused = self._refused - now
-        if refused >= 0 and around.line_end(refused) >= place - 1:
-            self._refused = max(self._refused, now + place - 1)  # the same line up to there
-            return None
-        begin = max(0, place - LIMIT)
+        begin = place - LIMIT if place > LIMIT else 0
         for mark in around.breaks:
             begin = max(begin, text.rfind(mark, begin, place - 1) + 1)
-        if refused >= begin or place - begin >= LIMIT:
+        if self._refused >= around.now + begin or place - begin >= LIMIT:
             return None
-        self._refused = now + place
-        if now + begin == 0 and text[place - 1] in b"\r\n" and (kind := lone(text[begin:place])):
+        self._refused = around.now + place
+        if around.now + begin == 0 and text[place - 1] in b"\r\n" and (kind := lone(text[begin:place])):
             return place, (), Rows((kind,), b"|")  # a lone column, from the first line of all on
         return read_header(text, begin, place, around.end)
 
@@ -203,6 +198,7 @@ class _Around:
     ) -> None:
         """Take the heads that are waiting, and up to where the text is final."""
         self.text = history + text[decided:] if heads else b""
+        self.now = 0  # the position in the stream of what `text` begins with
         self.shift = len(history) - decided
         self.end = end + self.shift
         self.final = final
@@ -210,14 +206,6 @@ class _Around:
         keys = [place + self.shift for place, which in heads if which == WEAK_KEY]
         self.nearby = Nearby(self.text, keys)
         self.breaks = [mark for mark in _BREAKS if mark in self.text]
-        self._line_end = -1
-
-    def line_end(self, start: int) -> int:
-        """Return where the line ends, or what is final of it. Asked for places in order."""
-        if self._line_end < start:
-            found = _BREAK.search(self.text, start, self.end)
-            self._line_end = self.end if found is None else found.start()
-        return self._line_end
 
 
 def _key(text: bytes, place: int) -> tuple[bytes, bytes]:

@@ -16,18 +16,20 @@ _NO_CELLS = frozenset((b"", *(bytes([byte]) for byte in b"-+=|:\xe2~.(P\x1b \t\r
 """What a line begins with that holds no cells but is no end of a table either."""
 _BLANK_LINES = re.compile(rb"(?:[ \t\r\x0b\x0c]*+\n)++")
 _NO_HEADER = re.compile(  # a byte that no name of a column holds or begins with; one word of a list
-    rb"[^\n]*?(?:[^\w .\-/#()\x80-\xff\"'`\[\],;|\t\r\n\x0b\x0c]|[,;|\t][ \t]*[0-9.\-/()])"
+    rb"(?:[\w .\-/#()\x80-\xff\"'`\[\]\r\x0b\x0c]++|[,;|\t](?![ \t]*[0-9.\-/()]))*+[^\n]"
     rb"|[^,;|\t\n\xe2]*+[,;|\t]?[ \t\r]*\n"
 )
 _QUOTE, _RETURN, _ESCAPE, _SPACE, _LINE = b'"\r\x1b |'
 _BEFORE = b" \"'\x1b\r"  # may stand before what a cell holds
 _BAR = "│".encode()
+_FRAMES = b"|" + _BAR[:1]
 _ADDRESSES = frozenset(("ip", "mac"))
 _ADDRESS = re.compile(rb"[0-9A-Fa-f.:/%\-]{3,}")
 
 
 _DELIMITERS = (b",", b"\t", b";", b"|")
-_FIRST_SLICE, _LAST_SLICE = 32, 8192  # bytes whose lines are read together: few where a table may end at once
+_NO_DELIMITERS = bytes(set(range(0x100)) - set(b"".join(_DELIMITERS)))
+_FIRST_SLICE, _LAST_SLICE = 64, 8192  # bytes whose lines are read together, behind the first one, which may end a table
 _WHOLE_LINE = re.compile(rb"((?:[^\n\"]++|\"[^\"]*+\")*+\n)|(?s:.)++")
 """A line, whose end isn't one within quotes; or the rest, where that isn't known."""
 
@@ -66,10 +68,10 @@ class Rows:
         """See `Reader`. Reads as many rows as there are; a line with other cells ends the table."""
         cells: list[Cell] = []
         known: dict[bytes, Sequence[Cell]] = {}  # the same short lines come again and again
-        position, size = start, _FIRST_SLICE
+        position, size = start, 0
         while True:
             lines = self._lines(text, position, end, size)
-            size = min(size * 4, _LAST_SLICE)
+            size = min(size * 4 + _FIRST_SLICE, _LAST_SLICE)
             if not lines:
                 if final and position < end:
                     lines = [text[position:end]]
@@ -91,12 +93,12 @@ class Rows:
                 position += len(line) + 1
 
     def _lines(self, text: bytes, start: int, end: int, size: int) -> list[bytes]:
-        """Return the next lines, about as many bytes, without their ends. None if the first isn't whole."""
-        stop = text.rfind(b"\n", start, min(start + size, end))
+        """Return the next lines, about as many bytes, without their ends: at least one if it is whole."""
+        stop = text.rfind(b"\n", start, min(start + size, end)) if size else -1
         if stop < 0:
             stop = text.find(b"\n", start, end)
-        if stop < 0:
-            return []
+            if stop < 0:
+                return []
         lines = text[start:stop]
         if self.drawn or _QUOTE not in lines:
             return lines.split(b"\n")
@@ -276,22 +278,28 @@ def read_header(text: bytes, begin: int, start: int, end: int) -> Unit | None:
 @lru_cache(maxsize=256)
 def rows_under(line: bytes) -> Rows | None:
     """Return what reads the rows under this line, if it names personal columns."""
-    if _LINE in line or _BAR in line:
+    barred = _BAR[0] in line and _BAR in line
+    if barred or _LINE in line:
         bare = line.strip()
-        for bar in (b"|", _BAR):
+        for bar in (b"|", _BAR) if bare[0] in _FRAMES else ():
             if bare.startswith(bar) and bare.endswith(bar) and len(bare) > 2:
                 cells = bare[len(bar) : -len(bar)].split(bar)
                 kinds = header(cells) if len(cells) > 1 else (lone(cells[0]),)
                 return None if kinds is None or not any(kinds) else Rows(kinds, bar, framed=True, drawn=True)
-        if b" | " in line or _BAR in line:
-            bar = _BAR if _BAR in line else b"|"
+        if barred or (_SPACE in line and b" | " in line):
+            bar = _BAR if barred else b"|"
             kinds = header(line.split(bar))
             return None if kinds is None else Rows(kinds, bar, drawn=True)
-    delimiters = [delimiter for delimiter in _DELIMITERS if delimiter[0] in line]
-    if len(delimiters) > 1:
-        delimiters.sort(key=line.count, reverse=True)
-    for delimiter in delimiters:
-        kinds = header(_split(line, delimiter))
+    signs = line.translate(None, _NO_DELIMITERS)
+    if not signs:
+        return None
+    several = signs.count(signs[:1]) < len(signs)
+    for delimiter in sorted(_DELIMITERS, key=line.count, reverse=True) if several else (signs[:1],):
+        kinds = header(_split(line, delimiter)) if delimiter in line else None
         if kinds is not None:
-            return Rows(kinds, delimiter)
+            return _rows(kinds, delimiter)
     return None
+
+
+_rows = lru_cache(maxsize=256)(Rows)
+"""What reads rows is the same for all headers that name columns of the same kinds."""
