@@ -10,7 +10,7 @@ import re
 import string
 from collections.abc import Callable, Sequence
 
-from bastion.masking import manifests, markup, ruled
+from bastion.masking import manifests, markup, people, ruled
 from bastion.masking.engine import Trigger
 from bastion.masking.fields import COLUMNS, KEYS, WEAK, WEAK_KEYS, WEAK_NAMES, kind_of, lone
 from bastion.masking.nearby import AHEAD, LIMIT, Nearby
@@ -22,7 +22,7 @@ from bastion.masking.visible import BARRIER, last_character
 
 _SIGN = rb"[\\\"'`]{0,2}[ \t]{0,40}[:=|>]"
 _DELIMITER = rb"[\"'`\]]?[ ]{0,40}(?:[,;|\t\r\n]|\xe2\x94\x82)"
-COLUMN, NAME_KEY, DATE_KEY, NUMBER_KEY, WEAK_KEY, INSERT, COPY, DATA, TABLE, RULE, LONE_RULE, MARKUP = range(12)
+COLUMN, NAME_KEY, DATE_KEY, NUMBER_KEY, WEAK_KEY, INSERT, COPY, DATA, TABLE, RULE, LONE_RULE, MARKUP, PERSON = range(13)
 TRIGGERS = (
     *((COLUMN, Trigger(rb"(?i)(?:^|[^A-Za-z])(?:" + names + rb")" + _DELIMITER)) for names in COLUMNS),
     *(
@@ -38,6 +38,7 @@ TRIGGERS = (
     (RULE, Trigger(ruled.RULE)),
     (LONE_RULE, Trigger(ruled.LONE_RULE)),
     (MARKUP, Trigger(markup.HEAD)),
+    *((PERSON, Trigger(head)) for head in (people.ACCOUNT, people.CARD, people.SEGMENT, people.FAMILY)),
 )
 """What may open a structure, with its triggers; these are reported by where they end, and have one end for a start."""
 
@@ -163,6 +164,8 @@ class Structure:
             return manifests.Entries()
         if which == MARKUP:
             return markup.Markup()
+        if which == PERSON:
+            return people.record(around.text, place)
         if which == TABLE:
             return Declared(self._tables)
         if which in {RULE, LONE_RULE}:

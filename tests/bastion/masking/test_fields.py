@@ -92,6 +92,7 @@ LAYOUTS = {
         "INSERT INTO \"p\" VALUES('{}','{}','{}');\n",
         "COMMIT;\n",
     ),
+    "hl7": ("MSH|^~\\&|x\n", "PID|1||7||{}||{}|M|||||||||||{}\nNK1|1||\n", ""),
     "copy": ("COPY p (name, dob, ssn) FROM stdin;\n", "{}\t{}\t{}\n", "\\.\n"),
 }
 
@@ -109,6 +110,12 @@ LAYOUTS = {
         '\ufeff"name","email"\n"~Zoe~",\n',
         "cn: ~Zoe Zoom~\nsn: ~Zoom~\ntelephoneNumber: none\n",
         '{"displayName": "~Zoe~", "mail": ""}\n',
+        "joe:x:1000:1000:~Zoe Zoom,,,~:/home/joe:/bin/bash\nann:*:5001:100:~Ann~:/home/ann:\n",
+        "BEGIN:VCARD\nN:~Zoom;Zoe;;;~\nFN;CHARSET=X:~Zoe: Z~\n\n A\nitem1.TEL;X:~555~\nBDAY:~1985-03-12~\nEND:VCARD\n",
+        '{"resourceType": "Patient", "name": [{"use": "official", "family": "~Zoom~", "given": ["~Zoe", "Mia~"]}]}\n',
+        '"name": [\n  {\n    "family": "~Zoom~",\n    "given": [\n      "~Zoe~"\n    ]\n  }\n]\n',
+        "User(dob=datetime.date(~1985, 3, 12~), id=7)\n{'birthday': datetime.datetime(~1985, 3, 12, 0, 0~)}\n",
+        "\rPID|1||123^^^X||~DOE^JOHN^Q~||~19800101~|M\r",
     ],
 )
 def test_lone_columns_and_odd_ones(text: str) -> None:
@@ -170,6 +177,10 @@ def test_named_columns_are_always_masked(layout: str) -> None:
         " name \n------\n web\n(1 row)\n",
         "words:\nsurname\nforename\nphone\n",
         '{"displayName": "server", "name": "x"}\nCN=web, SN=ab12\n',
+        "root:x:0:0:root:/root:/bin/bash\nnobody:x:65534:65534:nobody:/nonexistent:/bin/false\ngit:x:1000:\n",
+        "N: Unable to locate package\nN: 5\n12:30:1000:1000:\n",
+        '{"font": {"family": "Roboto", "size": 3}, "family": "x86"}\n',
+        "dob = date(year, month, day)\n",
         "id|7\nname|web\nstate|up\n",
     ],
 )
@@ -324,6 +335,9 @@ def test_tables_are_what_the_oracle_finds(text: bytes) -> None:
 
 
 MORE_FLOODS = (
+    b"BEGIN:VCARD\nFN:",
+    b"\nPID|1|",
+    b"a:x:1000:1000:",
     b"<th>dob",
     b"<th>dob<td>",
     b"create table ",
