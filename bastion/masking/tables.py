@@ -60,7 +60,8 @@ class Rows:
     def __init__(self, kinds: tuple[str, ...], delimiter: bytes, *, framed: bool = False, drawn: bool = False) -> None:
         self.drawn = drawn
         self._kinds = kinds
-        self._columns = [(index, kind) for index, kind in enumerate(kinds) if kind]
+        self._columns = [(index, kind, True) for index, kind in enumerate(kinds) if kind]
+        self._uneven = len(kinds), self._columns  # the same for rows of so many cells, as the last uneven one had
         self._delimiter = delimiter
         self._framed = framed
 
@@ -133,9 +134,7 @@ class Rows:
             cells = cells[1:-1]
         if len(cells) < len(self._kinds):
             return None
-        found, named = self._personal(begin, cells, self._columns)
-        if len(cells) > len(self._kinds):
-            found, _ = self._personal(begin, cells, self._uneven(len(cells)))
+        found, named = self._personal(begin, cells)
         if named * 2 >= len(self._columns):
             kinds = header(cells)
             if kinds is not None:  # another table begins
@@ -169,8 +168,7 @@ class Rows:
                 begin += len(cells[0]) + len(self._delimiter)
                 cells = cells[1:-1]
             if len(cells) > 1:
-                columns = self._columns if len(cells) == len(self._kinds) else self._uneven(len(cells))
-                found += self._personal(begin, cells, columns)[0]
+                found += self._personal(begin, cells)[0]
             start += len(part) + 1
         return found
 
@@ -180,28 +178,39 @@ class Rows:
         first = len(line) if first < 0 else first
         return max(line.rfind(b"\r", 0, first), line.rfind(b"\x1b", 0, first)) + 1
 
-    def _uneven(self, count: int) -> list[tuple[int, str]]:
-        """Return which of so many cells are personal: one holds a delimiter or lacks, so count from the end too."""
-        kinds, more = self._kinds, ("",) * (count - len(self._kinds))
-        both = zip((*kinds, *more)[:count], (*more, *kinds)[-count:], strict=True)
-        return [(index, first or last) for index, (first, last) in enumerate(both) if first or last]
+    def _columns_of(self, count: int) -> list[tuple[int, str, bool]]:
+        """Return which of so many cells are personal, and whether the header says so.
 
-    def _personal(self, at: int, cells: list[bytes], columns: list[tuple[int, str]]) -> tuple[list[Cell], int]:
+        Where one holds a delimiter or lacks, columns count from the end too.
+        """
+        if count == len(self._kinds):
+            return self._columns
+        uneven = self._uneven  # taken once: other threads may read rows too
+        if count != uneven[0]:
+            kinds, more = self._kinds, ("",) * (count - len(self._kinds))
+            both = zip((*kinds, *more)[:count], (*more, *kinds)[-count:], strict=True)
+            columns = [(index, first or last, bool(first)) for index, (first, last) in enumerate(both) if first or last]
+            uneven = self._uneven = count, columns
+        return uneven[1]
+
+    def _personal(self, at: int, cells: list[bytes]) -> tuple[list[Cell], int]:
         """Return the personal cells, the first cell of all begins at `at`, and how many are named like a field."""
         found: list[Cell] = []
         named = passed = 0
-        for index, kind in columns:
+        for index, kind, said in self._columns_of(len(cells)):
             if index > passed:
                 at += sum(map(len, cells[passed:index])) + (index - passed) * len(self._delimiter)
                 passed = index
-            cell = cells[index]
-            if kind_of(cell):
+            value = cell = cells[index]
+            if said and kind_of(cell):
                 named += 1
-            value = cell.lstrip(_BEFORE)
-            low = at + len(cell) - len(value)
-            value = value.rstrip(b" \"'")
-            if kind == "email" and _SPACE in value:
-                continue  # more than an address, which is found by its form
+            low = at
+            if not cell.isalnum():
+                value = cell.lstrip(_BEFORE)
+                low = at + len(cell) - len(value)
+                value = value.rstrip(b" \"'")
+                if not value or (kind == "email" and _SPACE in value):
+                    continue  # more than an address, which is found by its form
             if (kind not in _ADDRESSES or _ADDRESS.fullmatch(value)) and not is_empty(value):
                 found.append((low, low + len(value), kind))
         return found, named
