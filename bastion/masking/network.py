@@ -7,7 +7,6 @@ can't be told apart. A prefix length or port behind an address stays.
 
 import re
 import string
-from ipaddress import AddressValueError, IPv6Address
 
 from bastion.masking.engine import Trigger
 from bastion.masking.rows import Probe, Row, RunOpening, Span, is_text
@@ -34,7 +33,7 @@ _IPV6 = re.compile(
     rb"(?:%b:){7}%b|(?=(?:[^:]*:){2,7}[^:]*\Z|::(?:[^:]*:){6}[^:]*\Z|(?:[^:]*:){8}\Z)(?:%b(?::%b)*)?::(?:%b(?::%b)*)?"
     % ((_GROUP,) * 6)
 )
-_FEW = (b"", b"1")  # digits of the host's own address and of none, but for zeros
+_DOTTED = re.compile(rb":(?:" + _OCTET + rb"\.){3}" + _OCTET + rb"\Z")  # stands for two groups
 _IPV6_LONGEST = 45
 _IPV6_RUN = re.compile(rb"[0-9A-Fa-f:.]{0,%d}" % (_IPV6_LONGEST + 1))
 
@@ -91,16 +90,10 @@ def _locate_ipv6(text: bytes, hit: int) -> Span | None:
 
 def _is_somebodys(address: bytes) -> bool:
     """Return whether this is an address of IPv6, other than the host's own and none."""
-    if b"." not in address:
-        if _IPV6.fullmatch(address) is None:
-            return False
-        if address.translate(None, b":0") not in _FEW:
-            return True  # as good as all: reading the address takes much longer
-    try:
-        parsed = IPv6Address(address.decode("ascii"))
-    except AddressValueError:
+    if _IPV6.fullmatch(_DOTTED.sub(b":1:1", address) if b"." in address else address) is None:
         return False
-    return not (parsed.is_loopback or parsed.is_unspecified)
+    digits = address.strip(b":.0")
+    return bool(digits) and not (digits == b"1" and address.endswith(digits))
 
 
 _OPENING = RunOpening(body=_HEX + b":.-", firsts=_HEX + b":", limit=64)

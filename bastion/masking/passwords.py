@@ -173,8 +173,8 @@ def _read_value(text: bytes, start: int, key: Key) -> re.Match[bytes] | None:
             return found
     found = _VALUE.match(text, start)
     if b"=" in key.text and not closer and (found is None or text[found.end() : found.end() + 1] in _INSIDE):
-        alone = _ALONE.match(text, start)
-        if alone is not None and (found is None or alone.end() > found.end()) and _stands_alone(text, start):
+        alone = _ALONE.match(text, start) if _stands_alone(text, start) else None
+        if alone is not None and (found is None or alone.end() > found.end()):
             return alone
     return found
 

@@ -13,6 +13,7 @@ from bastion.masking.shapes import APART_LEFT
 from bastion.masking.sinks import KeySink, LinesSink, RunSink
 
 _HEAD = 64  # no head is longer
+_LONGEST = 45  # nor what is looked for of a token, with the byte before: one of Pulumi's
 
 _TOKENS = {
     b"AKIA": rb"[A-Z2-7]{16}",
@@ -197,7 +198,7 @@ ROWS = (
     Row(
         name="token",
         kind="secret",
-        probes=(Probe(Trigger(APART_LEFT + rb"(?:" + _TOKEN_SHAPES + rb"|" + _BOT + rb")", _HEAD), _locate_token),),
+        probes=(Probe(Trigger(APART_LEFT + rb"(?:" + _TOKEN_SHAPES + rb"|" + _BOT + rb")", _LONGEST), _locate_token),),
         opening=_TokenOpening(body=ALNUM + b"_-.", firsts=b"AHLNPSdefghlnprstxy", limit=_HEAD),
         sink=RunSink(rb"[A-Za-z0-9_\-.~+/=%]"),
         samples=(
