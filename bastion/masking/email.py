@@ -5,8 +5,8 @@ looks like an address (systemd units, `git@host:`, file names such as `logo@2x.p
 Letters of Latin, Greek and Cyrillic beyond ASCII count; scripts written without spaces don't, or whole sentences would
 be hidden. In bytes that are no text (see `is_text`) only a longer shape is believed, or random data would be changed
 now and then.
-An `@` may be written as URLs, JSON and HTML do (`joe%40example.com`). Quoted local parts (`"a b"@x.org`), comments and
-address literals (`x@[192.0.2.1]`) are not found as addresses.
+An `@` may be written as URLs, JSON and HTML do (`joe%40example.com`), a local part may stand in quotes (`"a b"@x.org`).
+Comments and address literals (`x@[192.0.2.1]`) are not found as addresses.
 """
 
 import re
@@ -150,6 +150,51 @@ def _locate_encoded(text: bytes, hit: int) -> Span | None:
     return (start, end) if start < at and is_text(text, start) else None
 
 
+_INSIDE_QUOTES = re.compile(rb"[^\"\\\x00-\x1f\x7f]{1,%d}" % _LOCAL_LIMIT)
+_QUOTED_LIMIT = _LOCAL_LIMIT + 4  # bytes of a local part with its quotes, of which each may be escaped
+_QUOTED_BEGUN = re.compile(
+    rb"\\?\"[^\"\\\x00-\x1f\x7f]{0,%d}(?:\\?(?:\"(?:@[A-Za-z0-9.\-]{0,%d})?)?)?" % (_LOCAL_LIMIT, _LABEL_LIMIT + 1)
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _QuotedOpening:
+    """The quote at the end that may open a local part, or the address whose domain may still grow."""
+
+    limit: int = _QUOTED_LIMIT + _LABEL_LIMIT + 2
+    firsts: bytes = b'"\\'
+
+    def start(self, text: bytes, end: int) -> int:
+        """Return where the quote stands that may open a local part; the one before it may be the one."""
+        low = max(0, end - self.limit)
+        last = text.rfind(b'"', low, end)
+        if last < 0:
+            return end
+        for quote in (text.rfind(b'"', low, last), last):
+            start = quote - (text[quote - 1 : quote] == b"\\") if quote > 0 else quote
+            if quote >= 0 and _QUOTED_BEGUN.fullmatch(text, start, end) is not None:
+                return start
+        return end
+
+    def free(self, text: bytes, start: int) -> int:
+        """Return where the `@` stands: the local part alone may be shown."""
+        at = text.find(b"@", start)
+        return len(text) if at < 0 else at
+
+
+def _locate_quoted(text: bytes, hit: int) -> Span | None:
+    at = text.rfind(b"@", max(0, hit - _LABEL_LIMIT - 2), hit)
+    end = _domain_end(_PLAIN_HOST, text, at + 1, _LABEL_LIMIT)
+    escaped = text[at - 2 : at - 1] == b"\\"
+    close = at - 1 - escaped
+    quote = text.rfind(b'"', max(0, at - _QUOTED_LIMIT), max(0, close))
+    if end < 0 or quote < 0 or (text[quote - 1 : quote] == b"\\") != escaped:
+        return None
+    if _INSIDE_QUOTES.fullmatch(text, quote + 1, close) is None or not is_text(text, quote):
+        return None
+    return quote - escaped, end
+
+
 ROWS = (
     Row(
         name="address",
@@ -200,5 +245,18 @@ ROWS = (
             "q=<joe%2Btag%40example.co.uk>",
         ),
         near_misses=("100%40", "a%40b", "x%40y.service", "width:%40s.%d", "\\u0040example.com"),
+    ),
+    Row(
+        name="quoted",
+        kind="email",
+        probes=(Probe(Trigger(rb"\"@[A-Za-z0-9][A-Za-z0-9\-]{0,125}\.[A-Za-z]"), _locate_quoted),),
+        opening=_QuotedOpening(),
+        samples=(
+            'From: <"john doe"@example.com>',
+            'to=<"Q. Public, Jr."@corp.example.org>; next',
+            '{"mail":"<\\"john doe\\"@example.com>"}',
+            '"a": "b", <"c d"@example.museum>.',
+        ),
+        near_misses=('"chat"@en', '"a"@x.service', '""@example.com', 'say "@example.com"', '"a\\"@example.com'),
     ),
 )

@@ -24,6 +24,7 @@ _MAC = re.compile(
     rb"(?<![0-9A-Za-z])(?<![0-9A-Fa-f][:\-])(?!00[:\-]00[:\-]00[:\-]00[:\-]00[:\-]00|(?i:ff[:\-]ff[:\-]ff[:\-]ff[:\-]ff))"
     rb"[0-9A-Fa-f]{2}([:\-])(?:[0-9A-Fa-f]{2}\1){4}[0-9A-Fa-f]{2}(?![0-9A-Za-z])(?![:\-][0-9A-Fa-f])"
 )
+_HEADER = re.compile(rb"MAC=(?:[0-9A-Fa-f]{2}:){13}[0-9A-Fa-f]{2}")
 _CISCO = re.compile(
     rb"(?<![0-9A-Za-z])(?<![0-9A-Fa-f]\.)[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}(?![0-9A-Za-z])(?!\.[0-9A-Fa-f])"
 )
@@ -51,6 +52,11 @@ def _locate_mac(text: bytes, hit: int) -> Span | None:
     """Look before a hit, as for IPv4."""
     found = _at(_MAC, text, hit - 18) or _at(_MAC, text, hit - 17) or _at(_MAC, text, hit - 19)
     return found.span() if found is not None else None
+
+
+def _locate_header(text: bytes, hit: int) -> Span | None:
+    """Return all of an Ethernet header as the kernel logs it: both addresses and the type."""
+    return (hit - 41, hit) if hit >= 45 and _HEADER.fullmatch(text, hit - 45, hit) is not None else None
 
 
 def _locate_cisco(text: bytes, hit: int) -> Span | None:
@@ -165,13 +171,19 @@ ROWS = (
                 Trigger(rb"(?:[:\-][0-9A-Fa-f]{2}){5}(?:[^0-9A-Za-z:\-]|[:\-][^0-9A-Fa-f]|[:\-]?$)"),
                 _locate_mac,
             ),
+            Probe(Trigger(rb"MAC=(?:[0-9A-Fa-f]{2}:){13}[0-9A-Fa-f]{2}"), _locate_header),
             Probe(
                 Trigger(rb"(?:\.[0-9A-Fa-f]{4}){2}(?:[^0-9A-Za-z.]|\.[^0-9A-Fa-f]|\.?$)"),
                 _locate_cisco,
             ),
         ),
         opening=_OPENING,
-        samples=("link/ether <52:54:00:12:34:56> brd", "<00-1A-2B-3C-4D-5E>", "<0050.56ab.cdef>"),
+        samples=(
+            "link/ether <52:54:00:12:34:56> brd",
+            "<00-1A-2B-3C-4D-5E>",
+            "<0050.56ab.cdef>",
+            "IN=eth0 MAC=<52:54:00:12:34:56:08:00:27:aa:bb:cc:08:00> SRC=",
+        ),
         near_misses=(
             "00:00:00:00:00:00",
             "ff:ff:ff:ff:ff:ff",

@@ -37,6 +37,10 @@ def is_international(number: bytes) -> bool:
     return (9 if found.end() == 2 else 8) <= len(number) <= 15
 
 
+def _is_escaped(number: bytes) -> bool:
+    return is_international(number[2:])
+
+
 def _is_dialled(number: bytes) -> bool:
     return is_international(number[2:]) and _ZEROS not in number
 
@@ -61,6 +65,7 @@ ROWS = (
                 is_international,
                 Trigger(rb"\+[1-9]" + _DIGIT + rb"{2}", width=22),
             ),
+            anywhere(rb"(?<=%)2B[1-9][0-9]{6,14}", _is_escaped, Trigger(rb"%2B[1-9][0-9]{6}", width=10)),
             anywhere(
                 _AMIDST + rb"00[1-9][0-9]{0,2}[ ./\-]" + _DIGIT + rb"{5,12}",
                 _is_dialled,
@@ -75,6 +80,7 @@ ROWS = (
             "<+33 6 39 98 12 34>,<+3934712345678>",
             "<+49 (0)30 / 1234567>",
             "<0049 30 1234567>",
+            "To=%<2B12125550199>&x=%<2B493012345678>",
             "\u202a<+81\u201190\u20111234\u20115678>",
         ),
         near_misses=(
