@@ -1,8 +1,7 @@
 """The relay of one session channel: the only place that moves its bytes.
 
-Callbacks of both sides go into the pipeline; the actions that come out are performed in order. The relay waits for
-what takes time (verdicts, people, the target) and keeps the two sides in step: a slow side slows the other. Any
-exception ends the channel: nothing goes on unrecorded, unmasked or undecided.
+Callbacks of both sides go into the pipeline; the actions that come out are performed in order. What takes time is
+waited for; a slow side slows the other. Any exception ends the channel: nothing goes on unrecorded or undecided.
 """
 
 import asyncio
@@ -28,6 +27,7 @@ from bastion.channel.valve import Valve
 from bastion.errors import BastionError, TargetUnreachable
 from bastion.inspectors.actions import (
     Action,
+    Again,
     Allowed,
     Ask,
     AskLine,
@@ -239,6 +239,8 @@ class Relay:
             match action:
                 case Save() | Send():
                     self._outlet.add(action)
+                case Again(stream):
+                    (self._sent if stream is Stream.STDIN else self._output).again(stream)
                 case End(Stream.STDIN):
                     self._outlet.flush()
                     self._to_target(None)

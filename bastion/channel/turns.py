@@ -57,6 +57,7 @@ class Turns:
         self._turning = False  # the next turn will come
         self._working = False
         self._stopped = False  # the source is not read
+        self._left: dict[Stream, None] = {}  # streams of which bytes were left, in order
         self._waiting: deque[tuple[Stream, bytes] | Callable[[], None]] = deque()
 
     @property
@@ -73,10 +74,19 @@ class Turns:
         self._working = True  # one slice in a turn that has time for it, as keys are: they need not line up
         try:
             self._slice(stream, data)
+            if self._left:
+                self._waiting.append((stream, b""))
             self._over()
         finally:
             self._working = False
         if self._waiting:
+            self._go_on()
+
+    def again(self, stream: Stream) -> None:
+        """Feed a stream again, with no bytes and before anything else: some that take long were left."""
+        self._left[stream] = None
+        if not self._working:
+            self._waiting.appendleft((stream, b""))
             self._go_on()
 
     def then(self, act: Callable[[], None]) -> None:
@@ -106,10 +116,15 @@ class Turns:
     def _hand_on(self, stream: Stream, data: bytes) -> None:
         """Hand slices on until the turn is over."""
         place = 0
-        while place < len(data):
+        while place < len(data) or self._left:
             if self._spent >= TURN:
                 self._waiting.appendleft((stream, data[place:]))
                 return
+            if self._left:
+                left = next(iter(self._left))
+                del self._left[left]
+                self._slice(left, b"")
+                continue
             end = place + self._size
             end = data.find(b"\n", end - 1, end + self._size // _LONGER) + 1 or end
             piece = data[place:end]
@@ -125,6 +140,8 @@ class Turns:
         self._feed(stream, piece)
         size, seconds = len(piece), self._clock() - begin
         self._spent += seconds
+        if not size or self._left:
+            return  # what that took says nothing of a whole slice
         if seconds > SLICE:
             self._size = max(LEAST, int(size * SLICE / seconds))
         elif size >= self._size and seconds < SLICE / 2:

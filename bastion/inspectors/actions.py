@@ -30,6 +30,13 @@ class Send:
 
 
 @dataclass(frozen=True, slots=True)
+class Again:
+    """Call `receive` for this stream again, with no bytes and before more of them: some are left that take long."""
+
+    stream: Stream
+
+
+@dataclass(frozen=True, slots=True)
 class End:
     """Half-close: nothing more comes on STDIN (to the target) or STDOUT (to the client)."""
 
@@ -113,7 +120,7 @@ class Exit:
     status: int
 
 
-Action = Save | Send | End | Ask | AskLine | Settle | Journal | Read | Hold | Open | WakeAt | Withdraw | Exit
+Action = Save | Send | Again | End | Ask | AskLine | Settle | Journal | Read | Hold | Open | WakeAt | Withdraw | Exit
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ class ChannelPipeline(Protocol):
         """Begin."""
 
     def receive(self, stream: Stream, data: bytes, now: float) -> list[Action]:
-        """Take bytes: STDIN from the client, the others from the target."""
+        """Take bytes: STDIN from the client, the others from the target. None: see `Again`."""
 
     def close(self, stream: Stream, now: float) -> list[Action]:
         """Take the end of a stream."""

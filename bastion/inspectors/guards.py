@@ -198,9 +198,9 @@ class GuardedPipeline:
     def _watched(self, stream: Stream, place: int, data: bytes, now: float) -> list[Action]:
         """Have the guards of a stream from `place` on look at bytes; what they let go goes to the inner pipeline."""
         guards = self._guards.get(stream, ())
-        if not data:
+        if not data and place:
             return []
-        if place < len(guards):
+        if data and place < len(guards):
             guard = guards[place]
             return self._passed(stream, place, guard, guard.watch.feed(data), now)
         return self._inner.receive(stream, data, now)

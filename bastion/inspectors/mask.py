@@ -29,6 +29,13 @@ class Masker(Protocol):
     def feed(self, data: bytes) -> bytes:
         """Take bytes, return what is decided."""
 
+    def step(self, data: bytes) -> bytes:
+        """Do the same, but leave bytes for later where they take long."""
+
+    @property
+    def behind(self) -> bool:
+        """Whether bytes were left: `step` is to be called again."""
+
     def idle(self) -> bytes:
         """Return what may go after a pause."""
 
@@ -67,18 +74,26 @@ class Masking:
         """Return whether a stream goes on as it is, while its recording is masked."""
         return self._clear or stream is Stream.STDIN
 
-    def feed(self, stream: Stream, data: bytes, now: float) -> tuple[bytes, bytes]:
-        """Take bytes of a stream, return what of it is saved and what goes on now."""
+    def feed(self, stream: Stream, data: bytes, now: float, *, whole: bool = True) -> tuple[bytes, bytes]:
+        """Take bytes of a stream, return what of it is saved and what goes on now.
+
+        They need not be taken `whole`: where the stream `is_behind` then, this is to be called again.
+        """
         masker = self._maskers.get(stream)
         if masker is None:
             return (b"", data) if stream in self._failed else (data, data)
         try:
-            masked = masker.feed(data)
+            masked = masker.feed(data) if whole else masker.step(data)
         except Exception as error:  # noqa: BLE001 - whatever it is, it is raised or journalled
             return b"", self._fail(stream, data, error)
         self._remember(stream, masker, data)
         self._plan(stream, masker, now, stage=0)
         return masked, data if self.passes(stream) else masked
+
+    def is_behind(self, stream: Stream) -> bool:
+        """Return whether the stream's masker left bytes for later."""
+        masker = self._maskers.get(stream)
+        return masker is not None and masker.behind
 
     def take_failures(self) -> list[str]:
         """Return what failed since it was last asked."""

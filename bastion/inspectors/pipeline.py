@@ -11,6 +11,7 @@ from bastion.audit import EventType
 from bastion.errors import LocalProtocolError
 from bastion.inspectors.actions import (
     Action,
+    Again,
     Allowed,
     Ask,
     AskLine,
@@ -93,7 +94,7 @@ class Pipeline:
         return actions
 
     def receive(self, stream: Stream, data: bytes, now: float) -> list[Action]:
-        """Take bytes: STDIN from the client, the others from the target."""
+        """Take bytes: STDIN from the client, the others from the target. None: go on with those that were left."""
         if self._state is _State.ENDED:
             return []
         if stream is Stream.STDIN and self._state is not _State.OPEN:
@@ -101,6 +102,8 @@ class Pipeline:
                 return [Withdraw()]
             self._kept.append(Data(stream, data))
             return []
+        if not data:
+            return self._with_wake(self._masked(stream, data, now), now)
         actions = self._pass(self._codec.feed(stream, data), now)
         if self._asked and stream is Stream.STDIN and self._terminal and INTERRUPT in data:
             actions.append(Withdraw())
@@ -227,8 +230,12 @@ class Pipeline:
             if stream is Stream.STDIN and not self._record_input:
                 actions.append(Send(stream, raw))
                 continue
-            actions += self._out(stream, *self._masking.feed(stream, raw, now))
+            actions += self._masked(stream, raw, now)
         return self._with_wake(actions, now)
+
+    def _masked(self, stream: Stream, raw: bytes, now: float) -> list[Action]:
+        actions = self._out(stream, *self._masking.feed(stream, raw, now, whole=False))
+        return [*actions, Again(stream)] if self._masking.is_behind(stream) else actions
 
     def _with_wake(self, actions: list[Action], now: float) -> list[Action]:
         if self._ending and self._holding is not None and self._holding.drained:

@@ -28,6 +28,10 @@ def order(value: Found) -> tuple[int, int, int]:
     return start, -end, row
 
 
+class DenseError(Exception):
+    """What looks like values is everywhere in a text, so that it takes long."""
+
+
 class Finder:
     """All chosen rows with an engine. Holds no state of any stream, so that all streams share one."""
 
@@ -62,11 +66,13 @@ class Finder:
         known = [(start, end, max(row, 0)) for start, end, row in self.chosen(cells)]  # of no row: as the first one
         return sorted([*found, *known], key=order)
 
-    def scan(self, text: bytes, low: int, high: int, *, every: bool = False) -> tuple[list[Found], list[Head]]:
+    def scan(
+        self, text: bytes, low: int, high: int, *, every: bool = False, most: int = 0
+    ) -> tuple[list[Found], list[Head]]:
         """Return what `find` does, and all heads of structures in the text.
 
         Values that are hidden anyway with another one, since its row's sink swallows them, may be missing unless
-        `every` one is wanted.
+        `every` one is wanted. With `most` it raises DenseError where more places than that would have to be looked at.
         """
         found: list[tuple[int, int, int]] = []  # with the end negative, so that they sort as wanted
         numbers: set[int] = set()
@@ -74,7 +80,10 @@ class Finder:
         owners = self._owners
         probes, first_head = len(owners), self._first_head
         hits: defaultdict[int, list[int]] = defaultdict(list)
-        for index, position in self.engine.find(text):
+        places = self.engine.find(text)
+        if most and len(places) > most:
+            raise DenseError
+        for index, position in places:
             hits[index].append(position)
         for index, positions in hits.items():
             if index < probes:

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 
 from bastion.masking.cover import Cover
 from bastion.masking.echo import Echo
-from bastion.masking.finder import NO_ROW, Finder, Found, order
+from bastion.masking.finder import NO_ROW, DenseError, Finder, Found, order
 from bastion.masking.rows import REACH
 from bastion.masking.structure import Head, Structure
 from bastion.masking.styles import Style
@@ -21,6 +21,9 @@ from bastion.masking.visible import Before, View, is_plain, view
 from bastion.masking.writer import PlainWriter, Writer
 
 BLOCK = 32768
+_PORTION = 4096  # bytes taken at once of what takes long
+_MANY = 400  # places worth a closer look, which take a few microseconds each
+_LINE = 24  # bytes; tables of shorter lines take long
 
 
 class StreamMasker:
@@ -30,6 +33,7 @@ class StreamMasker:
         self._finder = finder
         self._style = style
         self._interactive = interactive
+        self._late = b""  # not looked at yet
         self._raw = b""  # not put out yet
         self._before = Before()
         self._context = b""  # shown before `_raw`, clear
@@ -41,8 +45,8 @@ class StreamMasker:
 
     @property
     def held(self) -> int:
-        """How many raw bytes are held back."""
-        return len(self._raw)
+        """How many raw bytes are held back, or left for later."""
+        return len(self._raw) + len(self._late)
 
     @property
     def counts(self) -> Mapping[str, int]:
@@ -69,13 +73,47 @@ class StreamMasker:
             out.append(self._advance(final=False))
         return b"".join(out)
 
+    def step(self, data: bytes) -> bytes:
+        """Do as `feed` does, but leave bytes for later where they take long: call again, with or without more of them.
+
+        What comes out of all calls is the same. One takes a few milliseconds at most, whatever the bytes are.
+        """
+        if not self._late and len(data) <= _PORTION:
+            return self.feed(data)
+        self._late += data
+        piece = self._late[:BLOCK]
+        out = self._at_once(piece) if len(piece) > _PORTION else None
+        if out is None:
+            piece = piece[:_PORTION]
+            out = self.feed(piece)
+        self._late = self._late[len(piece) :]
+        return out
+
+    @property
+    def behind(self) -> bool:
+        """Whether `step` left bytes for later."""
+        return bool(self._late)
+
+    def _at_once(self, piece: bytes) -> bytes | None:
+        """Do what `feed` does, unless that would take long."""
+        held = self._raw
+        if self._echo.waits or piece.count(b"\n") * _LINE > len(piece) or not is_plain(held + piece):
+            return None
+        self._idles = 0
+        self._raw += piece
+        try:
+            return self._advance(final=False, most=_MANY)
+        except DenseError:
+            self._raw = held
+            return None
+
     def idle(self) -> bytes:
         """Nothing came for a while: return what the budget lets out.
 
         The first call after data shows the budget and masks values that are complete. On a terminal the second one
         masks what is still held, since the prompt waiting there may otherwise never be seen whole.
         """
-        if not self._raw:
+        if not self._raw or self._late:
             return b""
         self._idles += 1
         shown, text = self._look(final=False)
@@ -100,7 +138,8 @@ class StreamMasker:
 
     def end(self) -> bytes:
         """Return the rest, with the end of the stream as a boundary."""
-        return self._advance(final=True)
+        late, self._late = self._late, b""
+        return self.feed(late) + self._advance(final=True)
 
     def _echoed(self, data: bytes) -> int:
         """Return how many bytes of `data` are the echo of typed ones; they count as shown."""
@@ -130,8 +169,8 @@ class StreamMasker:
             self._decided = min(self._decided, len(self._context))
         return shown, self._context + shown.text
 
-    def _advance(self, *, final: bool) -> bytes:
-        """Put out all that is decided."""
+    def _advance(self, *, final: bool, most: int = 0) -> bytes:
+        """Put out all that is decided. For `most` see `Finder.scan`: where it raises, nothing was done."""
         shown, text = self._look(final=final)
         live = len(text) if final else max(self._decided, self._finder.undecided(text))
         base = len(self._context)
@@ -139,7 +178,7 @@ class StreamMasker:
             return b""  # most keystrokes: a word goes on
         found: list[Found] = []
         if live > self._decided or final:
-            found, heads = self._finder.scan(text, self._decided, live)
+            found, heads = self._finder.scan(text, self._decided, live, most=most)
             cells, settled = self._settle(text, live, heads, final=final)
             if cells or settled < live:
                 live = settled

@@ -92,21 +92,26 @@ def longest_chunk(text: bytes) -> float:
 
 
 def longest_turn(text: bytes) -> float:
-    """Return the longest CPU seconds that one turn of a relay's loop takes, fed the same chunks."""
-    stream, longest = masker(), 0.0
+    """Return the longest CPU seconds that one turn of a relay's loop takes when the text comes after cheap logs.
+
+    It is fed the same chunks, through the watch for what hides values too.
+    """
+    watch, stream, longest = DisguiseWatch(finder_for(DETECTORS, "hyperscan"), terminal=False), masker(), 0.0
     waiting: deque[Callable[[], None]] = deque()
-    turns = Turns(lambda _, data: void(stream.feed(data)), lambda _: None, waiting.append)
-    for chunk in chunks(text):
+
+    def take(whose: Stream, data: bytes) -> None:
+        stream.step(watch.feed(data) if data else b"")
+        if stream.behind:
+            turns.again(whose)
+
+    turns = Turns(take, lambda _: None, waiting.append)
+    for chunk in chunks(sparse(random.Random(2), 500_000) + text):
         waiting.append(lambda chunk=chunk: turns.add(Stream.STDOUT, chunk))  # type: ignore[misc]
         while waiting:
             begin = time.thread_time()
             waiting.popleft()()
             longest = max(longest, time.thread_time() - begin)
     return longest
-
-
-def void(_: object) -> None:
-    """Take something and do nothing with it."""
 
 
 def keystroke() -> float:

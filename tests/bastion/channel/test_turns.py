@@ -167,3 +167,34 @@ def test_the_end_of_each_turn_is_told_after_its_slices() -> None:
     assert [word for word in said if word != "over"] == [f"{FIRST}", "1"]
     assert said.index("over") == 1
     assert said[-1] == "over"
+
+
+@given(st.lists(st.tuples(st.sampled_from(Stream), st.binary(min_size=1, max_size=9)), max_size=6), st.booleans())
+def test_what_was_left_comes_before_more(pieces: list[tuple[Stream, bytes]], late: bool) -> None:
+    """The feed takes one byte at a time and leaves the rest."""
+    turns: deque[Callable[[], None]] = deque()
+    left: dict[Stream, bytes] = dict.fromkeys(Stream, b"")
+    taken: dict[Stream, bytes] = dict.fromkeys(Stream, b"")
+    said: list[str] = []
+    now = [0.0]
+
+    def feed(stream: Stream, data: bytes) -> None:
+        assert not (data and left[stream]), "more came before what was left"
+        data = left[stream] + data
+        taken[stream], left[stream] = taken[stream] + data[:1], data[1:]
+        now[0] += TURN / 2
+        if left[stream]:
+            sent.again(stream)
+
+    sent = Turns(feed, lambda _: None, turns.append, clock=lambda: now[0])
+    for stream, data in pieces:
+        sent.add(stream, data)
+        while turns and not late:
+            turns.popleft()()
+    sent.then(lambda: said.append("then") if not any(left.values()) else None)
+    while turns:
+        turns.popleft()()
+    assert said == ["then"]
+    assert not sent.waiting
+    for stream in Stream:
+        assert taken[stream] == b"".join(data for whose, data in pieces if whose is stream)

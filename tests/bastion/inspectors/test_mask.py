@@ -24,6 +24,13 @@ class Breaking:
         self._last = data[-1:]
         return data[:-1]
 
+    def step(self, data: bytes) -> bytes:
+        return self.feed(data)
+
+    @property
+    def behind(self) -> bool:
+        return False
+
     def idle(self) -> bytes:
         return b""
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from bastion.errors import LocalProtocolError
 from bastion.inspectors.actions import (
     Action,
+    Again,
     Allowed,
     Ask,
     Decision,
@@ -53,6 +54,13 @@ class HoldsX:
         out = whole.rstrip(b"x")
         self._held = whole[len(out) :]
         return out
+
+    def step(self, data: bytes) -> bytes:
+        return self.feed(data)
+
+    @property
+    def behind(self) -> bool:
+        return False
 
     def idle(self) -> bytes:
         return b""
@@ -221,3 +229,28 @@ def test_everything_sent_to_the_client_was_saved_just_before(chunks: list[tuple[
         whole = b"".join(data for name, data in chunks if name is stream)
         kept = whole.rstrip(b"x")
         assert sent(actions, stream) == kept + b"#" * (len(whole) - len(kept))
+
+
+def test_what_a_masker_leaves_for_later_is_asked_for_again() -> None:
+    class OneByOne(HoldsX):
+        late = b""
+
+        def step(self, data: bytes) -> bytes:
+            data, self.late = self.late + data, b""
+            piece, self.late = data[:1], data[1:]
+            return self.feed(piece)
+
+        @property
+        def behind(self) -> bool:
+            return bool(self.late)
+
+    masking = Masking({Stream.STDOUT: OneByOne()}, terminal=False)
+    pipeline = Pipeline(ShellCodec(terminal=False), masking, terminal=False, record_input=True)
+    pipeline.start(0)
+    actions = pipeline.receive(Stream.STDOUT, b"abcd", 0)
+    for byte in (b"a", b"b", b"c"):
+        assert sent(actions, Stream.STDOUT) == byte
+        assert Again(Stream.STDOUT) in actions
+        actions = pipeline.receive(Stream.STDOUT, b"", 0)
+    assert sent(actions, Stream.STDOUT) == b"d"
+    assert Again(Stream.STDOUT) not in actions

@@ -99,6 +99,34 @@ def test_little_is_held(text: bytes, cuts: list[int]) -> None:
     assert masker.held == 0
 
 
+@given(st.lists(st.tuples(texts(), st.integers(1, 12)), min_size=1, max_size=6), st.integers(1, 40_000))
+@settings(max_examples=2_000 if DEEP else 30, deadline=None)
+def test_what_is_left_for_later_comes_out_the_same(parts: list[tuple[bytes, int]], size: int) -> None:
+    """Texts are repeated so that some are long, and dense with values or not."""
+    text = b"".join(part * min(4**times, 4000) for part, times in parts)[:200_000]
+    masker, out = new_masker(), []
+    for begin in range(0, len(text), size):
+        out.append(masker.step(text[begin : begin + size]))
+        while masker.behind:
+            out.append(masker.step(b""))
+    assert b"".join(out) + masker.end() == mask(text)
+
+
+@pytest.mark.parametrize("flood", [b"a@b.co ", b"1\x08", b"name: a\n", b"::1:2:3 4111111111111111 "])
+def test_of_a_flood_little_is_taken_at_once(flood: bytes) -> None:
+    masker = new_masker()
+    masker.step(b"nothing of interest here; " * 600)
+    assert not masker.behind
+    masker.step(flood * (32_000 // len(flood)))
+    assert masker.behind
+    assert masker.held > 20_000
+    steps = 0
+    while masker.behind:
+        masker.step(b"")
+        steps += 1
+    assert 6 <= steps <= 9
+
+
 def test_without_the_hold_back_values_get_out(monkeypatch: pytest.MonkeyPatch) -> None:
     """The properties above would notice: cut in the middle, the halves of a value pass."""
     text = b"to john.doe@example.com now"
