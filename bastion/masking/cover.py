@@ -64,7 +64,7 @@ class Cover:
             else:
                 continue
             sink = sinks[row]
-            if sink is not None:
+            if sink is not None and (end >= stop or text[end] in sink.firsts):
                 self._swallow(writer, text, base, stop, (end, sink, 0))
         self._fill(writer, base, min(self._masked, stop), b"")
         writer.clear(stop - base)

@@ -79,6 +79,10 @@ class Sink(Protocol):
     def uniform(self) -> bool:
         """Whether one that begins inside what another swallowed ends where that one does."""
 
+    @property
+    def firsts(self) -> bytes:
+        """Every byte that may be the first one it swallows."""
+
     def swallow(self, text: bytes, start: int, stop: int, state: int) -> tuple[int, int]:
         """Return up to where `text[start:stop]` belongs to the value, and the state to go on with.
 

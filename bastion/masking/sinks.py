@@ -2,6 +2,8 @@
 
 import re
 
+_ALL = bytes(range(0x100))
+
 
 class RunSink:
     """Swallows bytes of one class."""
@@ -10,6 +12,7 @@ class RunSink:
 
     def __init__(self, class_: bytes) -> None:
         self._run = re.compile(class_ + rb"*")
+        self.firsts = b"".join(re.findall(class_, _ALL))
 
     def swallow(self, text: bytes, start: int, stop: int, state: int) -> tuple[int, int]:
         """See `Sink.swallow`."""
@@ -22,6 +25,7 @@ class KeySink:
     """Swallows a private key up to its END line. `state` counts dashes: 0 to 4 before that line, 5 to 9 in it."""
 
     uniform = False
+    firsts = _ALL
     _run = re.compile(rb"[A-Za-z0-9+/=\s:,.\\]*")
 
     def swallow(self, text: bytes, start: int, stop: int, state: int) -> tuple[int, int]:
@@ -50,6 +54,7 @@ class LinesSink:
     """
 
     uniform = False
+    firsts = _ALL
     _full = 60
     _run = re.compile(rb"[A-Za-z0-9+/=]*")
 

@@ -126,6 +126,11 @@ def keystroke() -> float:
     return best(typed) / len(text)
 
 
+def varied(unit: bytes) -> bytes:
+    """Return the unit many times, each with other digits for `#`, so that no answer kept helps."""
+    return b"".join(unit.replace(b"#", b"%04d" % (number * 7919 % 10000)) for number in range(997))
+
+
 FLOODS = (
     b"1234 ",
     b"1.",
@@ -174,6 +179,21 @@ FLOODS = (
     b"?sig=",
     b"token=",
     b"glpat-",
+    b"r@r.rr",
+    b"020 7946 0123 ",
+    b"::ffff:192.0.2.128 ",
+    b"SSN: 078051120 ",
+    varied(b"4# # # # "),
+    varied(b"# "),
+    varied(b"#-"),
+    varied(b"SSN: 7#1120 "),
+    varied(b"requirepass # "),
+    varied(b"curl --token a# "),
+    varied(b" -p #"),
+    varied(b"xmysql -p# "),
+    varied(b"pwd=# "),
+    varied(b"psk:r1#,"),
+    varied(b"token=a#"),
 )
 
 
@@ -212,7 +232,7 @@ def main() -> None:
         rate = len(text) / seconds / 1e6
         turn = longest_turn(text) * 1e3
         print(
-            f"flood {flood!r:26}{rate:8.1f} MB/s{verdict(rate, 2.0)}  longest chunk {longest:6.1f} ms,"
+            f"flood {flood[:20]!r:26}{rate:8.1f} MB/s{verdict(rate, 2.0)}  longest chunk {longest:6.1f} ms,"
             f" turn {turn:5.1f} ms  (bar 5: {'met' if turn <= 5 else 'MISSED'})"
         )
 
