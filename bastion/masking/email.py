@@ -188,7 +188,7 @@ def _locate_quoted(text: bytes, hit: int) -> Span | None:
     escaped = text[at - 2 : at - 1] == b"\\"
     close = at - 1 - escaped
     quote = text.rfind(b'"', max(0, at - _QUOTED_LIMIT), max(0, close))
-    if end < 0 or quote < 0 or (text[quote - 1 : quote] == b"\\") != escaped:
+    if end < 0 or quote < 0 or text[at - 1 : at] != b'"' or (text[quote - 1 : quote] == b"\\") != escaped:
         return None
     if _INSIDE_QUOTES.fullmatch(text, quote + 1, close) is None or not is_text(text, quote):
         return None

@@ -140,7 +140,11 @@ def lone(cell: bytes) -> str:
     """Return the kind of a column that stands alone, if it is one that its name alone tells, or an empty text."""
     name = cell.strip()
     kind = kind_of(name)
-    spelled = _VALID.fullmatch(name) is not None and name.count(b" ") < (1 if b"_" in name else 3)
+    spelled = (
+        _VALID.fullmatch(name) is not None
+        and _TAG.fullmatch(name) is None
+        and name.count(b" ") < (1 if b"_" in name else 3)
+    )
     return kind if kind in _UNSEEN and spelled else ""
 
 

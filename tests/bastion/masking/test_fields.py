@@ -181,6 +181,7 @@ def test_named_columns_are_always_masked(layout: str) -> None:
         "N: Unable to locate package\nN: 5\n12:30:1000:1000:\n",
         '{"font": {"family": "Roboto", "size": 3}, "family": "x86"}\n',
         "dob = date(year, month, day)\n",
+        "[PHONE]\nwrite to\n",
         "id|7\nname|web\nstate|up\n",
     ],
 )
