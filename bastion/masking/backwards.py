@@ -61,6 +61,10 @@ class Backwards:
         """How many of `MARKS` matter by now, from the first one on."""
         return len(MARKS) if self._numbers < _FEW else len(MARKS) - 1
 
+    @property
+    def _telling(self) -> "re.Pattern[bytes]":
+        return _TELLING if self._numbers >= _FEW else _TELLING_AT_FIRST
+
     def feed(self, text: bytes, *, marked: bool) -> int:
         """Take what follows in and return how many values there are in lines that are whole now.
 
@@ -72,7 +76,7 @@ class Backwards:
             return 0
         whole, _, line = (self.line + text).rpartition(b"\n")
         stretches, done = [], -1
-        for found in (_TELLING if self._numbers >= _FEW else _TELLING_AT_FIRST).finditer(whole):
+        for found in self._telling.finditer(whole):
             if found.start() > done and _tells(found[0]):
                 begin = whole.rfind(b"\n", 0, found.start()) + 1
                 done = whole.find(b"\n", found.end())
@@ -92,7 +96,7 @@ class Backwards:
 
     def _read(self, line: bytes) -> int:
         """Return how many values there are in a line from its end, where there are none of their kinds as it is."""
-        if self._numbers >= _FEW and _TELLING.search(line) is None:
+        if self._telling.search(line) is None:
             return 0
         there, back = self._found(line), self._found(line[::-1])
         values = len(back["iban"]) if not there["iban"] else 0

@@ -38,6 +38,10 @@ Hit = tuple[int, int]
 """Index of the trigger, position in the text."""
 
 
+class DenseError(Exception):
+    """There are more hits than were wanted."""
+
+
 class Engine(Protocol):
     """Finds triggers. Reports at least one hit per place where a trigger matches, in no order, maybe repeated.
 
@@ -46,8 +50,8 @@ class Engine(Protocol):
 
     name: str
 
-    def find(self, text: bytes) -> list[Hit]:
-        """Return all hits in `text`."""
+    def find(self, text: bytes, most: int = 0) -> list[Hit]:
+        """Return all hits in `text`. With `most` it raises DenseError where there are more than that."""
 
 
 class HyperscanEngine:
@@ -70,15 +74,20 @@ class HyperscanEngine:
             for apart in {trigger.apart for trigger in triggers}
         ]
 
-    def find(self, text: bytes) -> list[Hit]:
-        """Return all hits in `text`."""
+    def find(self, text: bytes, most: int = 0) -> list[Hit]:
+        """See `Engine.find`."""
         ends: list[Hit] = []
 
         def note(index: int, _start: int, end: int, _flags: int, _context: object) -> None:
             ends.append((index, end))
 
+        def note_some(index: int, _start: int, end: int, _flags: int, _context: object) -> None:
+            ends.append((index, end))
+            if len(ends) > most:
+                raise DenseError
+
         for scan in self._scans:
-            scan(text, match_event_handler=note)
+            scan(text, match_event_handler=note_some if most else note)
         hits: list[Hit] = []
         begins = self._begins
         for hit in ends:
@@ -113,12 +122,14 @@ class _SearchingEngine:
             (index, compile_pattern(trigger.pattern).search, trigger) for index, trigger in enumerate(triggers)
         ]
 
-    def find(self, text: bytes) -> list[Hit]:
-        """Return all hits in `text`."""
+    def find(self, text: bytes, most: int = 0) -> list[Hit]:
+        """See `Engine.find`."""
         hits: list[Hit] = []
         for index, search, trigger in self._searches:
             found = search(text)
             while found is not None:
+                if 0 < most <= len(hits):
+                    raise DenseError
                 hits.append((index, found.start() if trigger.width else found.end()))
                 found = None if trigger.once else search(text, found.start() + 1)
         return hits

@@ -28,10 +28,6 @@ def order(value: Found) -> tuple[int, int, int]:
     return start, -end, row
 
 
-class DenseError(Exception):
-    """What looks like values is everywhere in a text, so that it takes long."""
-
-
 class Finder:
     """All chosen rows with an engine. Holds no state of any stream, so that all streams share one."""
 
@@ -72,7 +68,7 @@ class Finder:
         """Return what `find` does, and all heads of structures in the text.
 
         Values that are hidden anyway with another one, since its row's sink swallows them, may be missing unless
-        `every` one is wanted. With `most` it raises DenseError where more places than that would have to be looked at.
+        `every` one is wanted. For `most` see `Engine.find`.
         """
         found: list[tuple[int, int, int]] = []  # with the end negative, so that they sort as wanted
         numbers: set[int] = set()
@@ -80,10 +76,7 @@ class Finder:
         owners = self._owners
         probes, first_head = len(owners), self._first_head
         hits: defaultdict[int, list[int]] = defaultdict(list)
-        places = self.engine.find(text)
-        if most and len(places) > most:
-            raise DenseError
-        for index, position in places:
+        for index, position in self.engine.find(text, most):
             hits[index].append(position)
         for index, positions in hits.items():
             if index < probes:

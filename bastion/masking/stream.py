@@ -13,7 +13,8 @@ from collections.abc import Mapping, Sequence
 
 from bastion.masking.cover import Cover
 from bastion.masking.echo import Echo
-from bastion.masking.finder import NO_ROW, DenseError, Finder, Found, order
+from bastion.masking.engine import DenseError
+from bastion.masking.finder import NO_ROW, Finder, Found, order
 from bastion.masking.rows import REACH
 from bastion.masking.structure import Head, Structure
 from bastion.masking.styles import Style
