@@ -25,6 +25,8 @@ BLOCK = 32768
 _PORTION = 4096  # bytes taken at once of what takes long
 _MANY = 400  # places worth a closer look, which take a few microseconds each
 _LINE = 24  # bytes; tables of shorter lines take long
+_CLIPBOARD = b"52;"
+_KNOWN = 64  # masked titles and links
 
 
 class StreamMasker:
@@ -43,6 +45,7 @@ class StreamMasker:
         self._structure = Structure()
         self._echo = Echo(terminal=interactive)
         self._idles = 0
+        self._payloads: dict[bytes, tuple[bytes, Mapping[str, int]]] = {}
 
     @property
     def held(self) -> int:
@@ -197,6 +200,9 @@ class StreamMasker:
         """Put out the text up to `stop` with the values found replaced; what begins before `live` is settled then."""
         writer: Writer | PlainWriter
         if shown.kinds or shown.used != len(self._raw):
+            payloads = shown.payloads()
+            if payloads and _CLIPBOARD not in payloads and not self._finder.engine.find(payloads):
+                shown = shown.with_payloads_kept()
             writer = Writer(shown, self._before, self._finder.firsts, self._mask_payload)
         else:
             writer = PlainWriter(self._raw, self._before)
@@ -214,16 +220,28 @@ class StreamMasker:
         self._decided = live - low
 
     def _mask_payload(self, sequence: bytes) -> bytes:
-        """Mask the text of an operating system command (title, link); what sets the clipboard is dropped."""
+        """Mask the text of an operating system command (title, link); what sets the clipboard is dropped.
+
+        Answers are kept, since the same titles come again and again.
+        """
+        known = self._payloads.get(sequence)
+        if known is None:
+            if len(self._payloads) >= _KNOWN:
+                self._payloads.clear()
+            known = self._payloads[sequence] = self._masked_payload(sequence)
+        masked, counts = known
+        if counts:
+            self._cover.counts.update(counts)
+        return masked
+
+    def _masked_payload(self, sequence: bytes) -> tuple[bytes, Mapping[str, int]]:
+        """Return what goes out for a command, and what was masked in it."""
         payload = sequence[2:].rstrip(b"\x07\x1b\\")
-        if payload.startswith(b"52;"):
-            self._cover.counts["clipboard"] += 1
-            return (
-                sequence[:2] + b"*" * len(payload) + sequence[2 + len(payload) :] if self._style.keeps_length else b""
-            )
+        end = sequence[2 + len(payload) :]
+        if payload.startswith(_CLIPBOARD):
+            return sequence[:2] + b"*" * len(payload) + end if self._style.keeps_length else b"", {"clipboard": 1}
         if not self._finder.find(payload, 0, len(payload)):
-            return sequence
+            return sequence, {}
         masker = StreamMasker(self._finder, self._style, interactive=False)
-        masked = masker.feed(payload) + masker.end()
-        self._cover.counts.update(masker.counts)
-        return sequence[:2] + masked + sequence[2 + len(payload) :]
+        masker._raw = payload  # all there will be
+        return sequence[:2] + masker._advance(final=True) + end, masker.counts

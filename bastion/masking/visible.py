@@ -13,7 +13,7 @@ shown character and go on later with the same result, given the state in `Before
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 BARRIER = b"\x1b"
 OSC_LIMIT = 1024
@@ -57,6 +57,16 @@ class View:
     hidden: bytes = b""
     popped: int = 0
 
+    def payloads(self) -> bytes:
+        """Return all that operating system commands carry, one after the other, with barriers in between."""
+        if b"O" not in self.kinds:
+            return b""
+        return _without(self.raw[: self.used], self.kinds.translate(_TO_NO_OSC)).replace(b"\x1b]", BARRIER)
+
+    def with_payloads_kept(self) -> "View":
+        """Return the same with nothing to be done about what operating system commands carry."""
+        return replace(self, kinds=self.kinds.replace(b"o", b"K").replace(b"O", b"K"))
+
 
 def is_plain(raw: bytes) -> bool:
     """Return whether the raw bytes are just the text."""
@@ -74,6 +84,7 @@ _LETTERS = bytes.maketrans(
 _TO_KINDS = bytes.maketrans(b"plmtz", b"TTTTT")
 HIDDEN = b"KoOsSN"
 _TO_HIDDEN = bytes(byte in HIDDEN + b"c" for byte in range(256))
+_TO_NO_OSC = bytes(byte not in b"oO" for byte in range(256))
 
 # Control characters behind half a character of UTF-8 stand as they are, since only binary data has those.
 _BINARY = re.compile(rb"[bK](?:(?<=l.)|(?<=[^lm]m.))")
