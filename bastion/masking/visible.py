@@ -12,7 +12,6 @@ shown character and go on later with the same result, given the state in `Before
 """
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 BARRIER = b"\x1b"
@@ -106,7 +105,7 @@ _IS_KEPT, _IS_OSC, _IS_STEP, _IS_PART = range(1, 5)
 _SOME_KEPT = re.compile(rb"(?:[\x07\x0e\x0f]|\x1b%b){1,8}" % _KEPT)
 _LONG_GAP = re.compile(rb"(?<![%b])[%b]{%d,}" % (HIDDEN, HIDDEN, _GAP_LIMIT + 1))
 _TOO_MUCH = bytes([1]) * (_GAP_LIMIT + 1)
-_HIDDEN_PIECE = re.compile(rb"K+|o*O|s*S|N")
+_HIDDEN_PIECE = re.compile(rb"o*O|s*S|N")
 
 
 class _Reading:
@@ -159,22 +158,25 @@ class _Reading:
 
         `gap` is how much of it stands before.
         """
-        for long in _LONG_GAP.finditer(b"S" * gap + self.letters):
-            size = 0 if long.start() else gap
-            for begin, end in self._pieces(max(0, long.start() - gap), long.end() - gap):
-                size += end - begin
-                if size > _GAP_LIMIT:
-                    self.letters[begin:end] = b"C".rjust(end - begin, b"c")
-                    self.shown[end - 1] = 0x1B
-                    size = 0
+        for found in _LONG_GAP.finditer(b"S" * gap + self.letters):
+            size = 0 if found.start() else gap
+            end, limit = max(0, found.start() - gap), found.end() - gap
+            while (too_much := end + _GAP_LIMIT - size) < limit:
+                begin, end = self._piece_over(too_much, end)
+                self.letters[begin:end] = b"C".rjust(end - begin, b"c")
+                self.shown[end - 1] = 0x1B
+                size = 0
 
-    def _pieces(self, low: int, high: int) -> Iterator[tuple[int, int]]:
-        """Return where the pieces begin and end in a gap, up to eight sequences that are kept together."""
-        for found in _HIDDEN_PIECE.finditer(self.letters, low, high):
-            if found[0].startswith(b"K"):
-                yield from (some.span() for some in _SOME_KEPT.finditer(self.raw, *found.span()))
-            else:
-                yield found.span()
+    def _piece_over(self, place: int, low: int) -> tuple[int, int]:
+        """Return where the piece over a place in a gap begins and ends; what is kept goes eight by eight from `low`."""
+        if self.letters[place] != KEPT:
+            begin = low + len(self.letters[low:place].rstrip(b"os"))
+            piece = _HIDDEN_PIECE.match(self.letters, begin)
+        else:
+            begin = low + len(self.letters[low:place].rstrip(b"K"))
+            piece = next(some for some in _SOME_KEPT.finditer(self.raw, begin) if some.end() > place)
+        assert piece is not None
+        return piece.span()
 
     def hidden(self) -> bytes:
         """Return for each byte whether it is no byte of the text, as 0 or 1."""

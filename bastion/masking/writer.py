@@ -79,20 +79,25 @@ class Writer:
         self.position = 0  # in the text
         self._cut = 0  # in the raw bytes
         self._even = 0  # up to where they are plain text
+        self._payloads = OSC in view.kinds
 
     def clear(self, until: int) -> None:
         """Put out everything up to position `until` of the text as it is."""
         if until <= self.position:
             return
         end = self._cut + until - self.position
-        if end > self._even:
-            end = self._behind(until)
+        self._put_out(end if end <= self._even else self._behind(until))
+        self.position = until
+
+    def _put_out(self, end: int) -> None:
+        """Put out the raw bytes up to `end`."""
+        if self._payloads:
             for found in _OSC.finditer(self._kinds, self._cut, end):
                 begin, stop = found.span()
                 self.out += [self._raw[self._cut : begin], self._payload(self._raw[begin:stop])]
                 self._cut = stop
         self.out.append(self._raw[self._cut : end])
-        self.position, self._cut = until, end
+        self._cut = end
 
     def _behind(self, until: int) -> int:
         """Return the position in the raw bytes right behind those of the text up to `until`."""
@@ -116,16 +121,18 @@ class Writer:
         `end` is where the value ends, which may be further on.
         """
         self.clear(start)
-        if self._cut + end - start <= self._even and self._cut < self._even:  # most values, within plain text
+        if self._cut >= self._even:
+            self._edge(keep_length=False)
+        stop = self._behind(end)
+        if stop <= self._even:  # within plain text, as most values
             self.out.append(replacement)
-            self.position, self._cut = until, self._cut + until - start
+            self.position, self._cut = until, stop - end + until
             return
-        self._edge(keep_length=False)
         # As UTF-16 where every second byte of the value's raw bytes is NUL.
-        if self._kinds.count(NUL, self._cut, self._behind(end)) * 2 >= end - start > 1:
+        if self._kinds.count(NUL, self._cut, stop) * 2 >= end - start > 1:
             replacement = b"\0".join(replacement[index : index + 1] for index in range(len(replacement)))
         self.out.append(replacement)
-        self.hide(until, b"")
+        self._hide(until, stop if until == end else self._behind(until), b"")
 
     def edge(self, start: int) -> None:
         """Put out all up to `start`, and what stands right before a value that is replaced byte by byte."""
@@ -137,6 +144,11 @@ class Writer:
 
         What was overwritten before a character that no value begins with might have gone out earlier, so it does now.
         """
+        gap = _GAP.match(self._kinds, self._cut)
+        assert gap is not None
+        if STRUCK not in gap[0]:
+            self._put_out(gap.end())
+            return
         pieces = self._gap()
         clear = 0
         for index, (kind, begin, end) in enumerate(pieces, 1):
@@ -151,16 +163,21 @@ class Writer:
 
         What shows nothing goes out even here, each byte of the text as the next of `stars`, if there are any.
         """
-        place = 0
-        stop = self._behind(until)
-        for found in (_PIECE if stars else _STAYS).finditer(self._kinds, self._cut, stop):
+        self._hide(until, self._behind(until), stars)
+
+    def _hide(self, until: int, stop: int, stars: bytes) -> None:
+        """Move on to `until`, which is at `stop` in the raw bytes."""
+        raw, kinds, out, place = self._raw, self._kinds, self.out, 0
+        for found in (_PIECE if stars else _STAYS).finditer(kinds, self._cut, stop):
             begin, end = found.span()
-            kind = self._kinds[end - 1]
-            if kind == TEXT:
-                self.out.append(stars[place : place + end - begin])
+            kind = kinds[end - 1]
+            if kind == KEPT:
+                out.append(raw[begin:end])
+            elif kind == TEXT:
+                out.append(stars[place : place + end - begin])
                 place += end - begin
             elif kind == CELL:
-                self.out.append(self._raw[begin:end])
+                out.append(raw[begin:end])
                 place += 1
             else:
                 self._pass(kind, begin, end, hidden=True, keep_length=bool(stars))
