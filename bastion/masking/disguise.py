@@ -4,7 +4,8 @@ It changes nothing and decides nothing: it holds back what looks like it until i
 saw; a rule says whether that is stopped or asked about. Seen are compressed and encrypted files by their magic, where
 an output or a line begins, and runs of base64 or hexadecimal digits over any number of lines. What can be unpacked or
 decoded counts only where a value is in it, so that keys, digests and archives of programs pass; what can't be, always.
-Addresses of common domains, IBANs and cards are seen in lines written backwards too (`rev`, see `backwards`).
+Addresses of common domains, IBANs and cards are seen in lines written backwards too (`rev`, see `backwards`), and all
+that bytes in columns say (`xxd`, `hexdump`, `od`, see `dumps`).
 Not seen: anything else that turns text into other text (`tr`, `xxd -p | rev`, custom code), `base64` in lines shorter
 than 40 characters, and the parts of a value that came before the rest of it was seen.
 """
@@ -17,6 +18,8 @@ import re2
 
 from bastion.masking.backwards import LINE, Backwards
 from bastion.masking.backwards import MARKS as BACKWARDS
+from bastion.masking.dumps import MARKS as DUMPS
+from bastion.masking.dumps import Dumps
 from bastion.masking.echo import Echo
 from bastion.masking.engine import ENGINES, Engine, Trigger
 from bastion.masking.finder import Finder
@@ -51,12 +54,13 @@ def _compiled(pattern: bytes) -> "re.Pattern[bytes]":
 
 _ANY_MAGIC = _compiled(rb"(?:\A|\n)" + _MAGICS)
 _HAS_RUN, _HAS_MAGIC, _HAS_BACKWARDS = range(3)
+_HAS_DUMP = range(_HAS_BACKWARDS + len(BACKWARDS), _HAS_BACKWARDS + len(BACKWARDS) + len(DUMPS))
 
 
 @cache
 def _glances(engine: str) -> Engine:
     """Return what tells, in one pass, of what there is none in a text: then it needn't be looked for."""
-    patterns = (WORD + rb"{%d}" % RUN, _MAGICS, *BACKWARDS)
+    patterns = (WORD + rb"{%d}" % RUN, _MAGICS, *BACKWARDS, *DUMPS)
     return ENGINES[engine]([Trigger(pattern, once=True) for pattern in patterns])
 
 
@@ -87,6 +91,7 @@ class DisguiseWatch:
         self._run: _Run | None = None
         self._terminal = terminal
         self._backwards = Backwards(finder)
+        self._dumps = Dumps(finder)
         self._passing = False
         self.seen: Disguise | None = None
 
@@ -134,6 +139,8 @@ class DisguiseWatch:
             self.seen, _ = self._run.feed(b"", over=True)
         if self.seen is None and (values := self._backwards.end()):
             self.seen = Disguise("reversed", values)
+        if self.seen is None and (values := self._dumps.end()):
+            self.seen = Disguise("a dump", values)
         return out
 
     def pass_all(self) -> bytes:
@@ -187,13 +194,17 @@ class DisguiseWatch:
                 size = line
         self._check(whole, [run for run in runs if run[1] <= len(word) + size])
         marks = range(_HAS_BACKWARDS, _HAS_BACKWARDS + self._backwards.marks)
-        return size if self._is_forward(text[:size], marked=not there.isdisjoint(marks)) else 0
+        marked, dumped = not there.isdisjoint(marks), not there.isdisjoint(_HAS_DUMP)
+        return size if self._is_clear(text[:size], marked=marked, dumped=dumped) else 0
 
-    def _is_forward(self, text: bytes, *, marked: bool) -> bool:
-        """Return whether nothing was recognised, in lines read from their ends either; see `Backwards.feed`."""
+    def _is_clear(self, text: bytes, *, marked: bool, dumped: bool) -> bool:
+        """Return whether nothing was recognised, in lines read otherwise either; see `Backwards.feed`, `Dumps.feed`."""
         values = self._backwards.feed(text, marked=marked)
         if values and self.seen is None:
             self.seen = Disguise("reversed", values)
+        values = self._dumps.feed(text, marked=dumped)
+        if values and self.seen is None:
+            self.seen = Disguise("a dump", values)
         return self.seen is None
 
     def _word(self) -> bytes:
@@ -276,7 +287,7 @@ class DisguiseWatch:
                 return self._plain(hold=hold)
         else:
             size = decided if hold else self._run.release(len(self._held))
-        return size if self._is_forward(self._held[:size], marked=True) else 0
+        return size if self._is_clear(self._held[:size], marked=True, dumped=False) else 0
 
 
 class _Run:

@@ -26,6 +26,10 @@ MAGIC = (
     (b"age-encryption.org/", "age"),
     (b"-----BEGIN AGE ENCRYPTED FILE-----", "age"),
     (b"-----BEGIN PGP MESSAGE-----", "pgp"),
+    (b"\x8c\x0d\x04", "pgp"),  # a session's key: by a passphrase, by RSA, by Curve25519
+    (b"\x85\x01\x0c\x03", "pgp"),
+    (b"\x85\x02\x0c\x03", "pgp"),
+    (b"\x84\x5e\x03", "pgp"),
 )
 """What containers and encrypted files begin with, and their names."""
 

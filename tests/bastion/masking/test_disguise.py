@@ -33,6 +33,8 @@ PIECES = [
     b"00031023504400407398ED",
     b"moc.elpmaxe@enaj ",
     b"4000000000000055 ",
+    b"\n00000000: 6964 2c65 6d61 696c 0a30 2c70 6572 736f  id,email.0,perso\n",
+    b"00000010: 6e30 4065 7861 6d70 6c65 2e63 6f6d 0a31  n0@example.com.1\n",
 ]
 
 
@@ -64,6 +66,7 @@ def watch(
         (b"age-encryption.org/v1\n", "age"),
         (b"-----BEGIN AGE ENCRYPTED FILE-----\n", "age"),
         (b"-----BEGIN PGP MESSAGE-----\n", "pgp"),
+        (b"\x8c\x0d\x04\x09\x03\x02" + bytes(range(200, 230)), "pgp"),
         (b"PK\x03\x04" + bytes(20), "zip"),
         (b"\x28\xb5\x2f\xfd" + bytes(20), "zstd"),
     ],
@@ -140,6 +143,43 @@ def test_a_line_backwards_may_be_the_last_or_long() -> None:
             assert seen.form == "reversed"
 
 
+def dump(text: bytes, form: str) -> bytes:
+    """Return what programs print of the bytes of a text."""
+    lines = []
+    for at in range(0, len(text), 16):
+        part = text[at : at + 16]
+        shown = "".join(chr(byte) if 32 <= byte < 127 else "." for byte in part)
+        words = [int.from_bytes(part[low : low + 2], "little") for low in range(0, len(part), 2)]
+        signs = {10: "\\n", 9: "\\t", 0: "\\0"}
+        lines.append(
+            {
+                "xxd": f"{at:08x}: {part.hex(' ', -2):39}  {shown}",
+                "hexdump -C": f"{at:08x}  {part[:8].hex(' '):23}  {part[8:].hex(' '):23}  |{shown}|",
+                "hexdump": f"{at:07x} " + " ".join(f"{word:04x}" for word in words),
+                "od": f"{at:07o} " + " ".join(f"{word:06o}" for word in words),
+                "od -c": f"{at:07o}" + "".join(f"{signs.get(byte) or chr(byte):>4}" for byte in part),
+                "od -An -tx1": " " + part.hex(" "),
+                "xxd -i": "  " + "".join(f"0x{byte:02x}, " for byte in part).rstrip(),
+            }[form]
+        )
+    return "\n".join(lines).encode() + b"\n"
+
+
+@pytest.mark.parametrize("size", [1, 1000])
+@pytest.mark.parametrize("form", ["xxd", "hexdump -C", "hexdump", "od", "od -c", "od -An -tx1", "xxd -i"])
+def test_dumps_are_known_by_what_they_say(form: str, size: int) -> None:
+    rng = random.Random(5)
+    for text in (TABLE, b"x" * 30 + TABLE[9:60], b"\0\t" + TABLE):
+        for before in (b"", b"$ it\n"):
+            seen, out = watch(before + dump(text, form), size)
+            assert seen is not None
+            assert seen.form == "a dump"
+            assert len(out) <= len(before) + 82 * 5, "no line behind the first value went out"
+    assert watch(dump(CLEAN[:3000], form) + b"and more\n", size)[0] is None
+    if form != "od -c":
+        assert watch(dump(rng.randbytes(3000), form), size)[0] is None
+
+
 CLEAN = b"nothing to see here, and a good deal of it\n" * 5000
 
 
@@ -152,6 +192,7 @@ def test_what_hides_nothing_is_left_alone(size: int) -> None:
         TABLE,
         base64.encodebytes(rng.randbytes(9000)),
         b"".join(b"%s  file-%d.txt\n" % (rng.randbytes(32).hex().encode(), number) for number in range(300)),
+        b"".join(b"%02d 31 32 33 34 35 36 37 38 39\n" % rng.randrange(100) for _ in range(2000)),
         b"".join(b"%s %d\n" % (rng.randbytes(16).hex().upper().encode(), rng.randrange(10**15)) for _ in range(2000)),
         b"".join(b"%d de.smith@example.com %s\n" % (row, base64.b32encode(rng.randbytes(20))) for row in range(2000)),
         b"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAINS+2q5YHOUQzWfwzNINT7oxe1KlULimkfy5fJsdHmzx me\n" * 30,
