@@ -34,9 +34,15 @@ class Finder:
     def __init__(self, rows: Sequence[Row], engine: str) -> None:
         self.rows = tuple(rows)
         probes = [(index, probe) for index, row in enumerate(self.rows) for probe in row.probes]
-        self._owners = tuple((index, probe.locate, probe.swallowed) for index, probe in probes)
         self._table = NumberTable([row.numbers for row in self.rows])
-        self._first_head = len(probes) + len(self._table.triggers)
+        owners = [(index, probe.locate, probe.swallowed) for index, probe in probes]
+        self._owners = tuple(dict.fromkeys(owners))  # who looks at hits: what several triggers report, once
+        numbers = len(self._owners)
+        self._owner_of = (
+            *map(self._owners.index, owners),
+            *(numbers for _ in self._table.triggers),
+            *(numbers + 1 + which for which, _ in TRIGGERS),
+        )
         triggers = [probe.trigger for _, probe in probes] + self._table.triggers + [trigger for _, trigger in TRIGGERS]
         self.engine: Engine = ENGINES[engine](triggers)
         self._rows_of = {row.kind: index for index, row in reversed(list(enumerate(self.rows)))} | {"": NO_ROW}
@@ -71,16 +77,15 @@ class Finder:
         `every` one is wanted. For `most` see `Engine.find`.
         """
         found: list[tuple[int, int, int]] = []  # with the end negative, so that they sort as wanted
-        numbers: set[int] = set()
+        numbers: list[int] = []
         heads: dict[Head, None] = {}  # in the order found, which is nearly sorted
-        owners = self._owners
-        probes, first_head = len(owners), self._first_head
+        owners, owner_of = self._owners, self._owner_of
         hits: defaultdict[int, list[int]] = defaultdict(list)
         for index, position in self.engine.find(text, most):
-            hits[index].append(position)
-        for index, positions in hits.items():
-            if index < probes:
-                row, locate, swallowed = owners[index]
+            hits[owner_of[index]].append(position)
+        for owner, positions in hits.items():
+            if owner < len(owners):
+                row, locate, swallowed = owners[owner]
                 start = end = 0
                 for position in sorted(set(positions)):
                     if position < end and swallowed is not None and not every and swallowed(text, start, position):
@@ -89,11 +94,11 @@ class Finder:
                     if span is not None and low <= span[0] < high:
                         start, end = span
                         found.append((start, -end, row))
-            elif index >= first_head:
-                which = TRIGGERS[index - first_head][0]
-                heads.update(dict.fromkeys([(position, which) for position in positions]))
+            elif owner == len(owners):
+                numbers = positions
             else:
-                numbers.update(positions)
+                which = owner - len(owners) - 1
+                heads.update(dict.fromkeys([(position, which) for position in positions]))
         found += [(start, -end, row) for start, end, row in self._table.locate(text, numbers) if low <= start < high]
         found.sort()
         return [(start, -end, row) for start, end, row in dict.fromkeys(found)], list(heads)

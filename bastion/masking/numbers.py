@@ -102,11 +102,16 @@ class NumberTable:
                 tests = candidates.get(skeleton)
                 if tests is None:
                     tests = self._candidates(skeleton)
-                proved = start  # of numbers that end at the same place the first row names the number
+                proved = end = start  # of numbers that end at the same place the first row names the number
+                digits = b""
                 for match, check, row in tests:
                     number = match(text, start)
-                    if number is not None and number.end() != proved and check(compact(number[0])):
-                        proved = number.end()
+                    if number is None or number.end() == proved:
+                        continue
+                    if number.end() != end:
+                        end, digits = number.end(), compact(number[0])
+                    if check(digits):
+                        proved = end
                         found.append((start, proved, row))
         return found
 
