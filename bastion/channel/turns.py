@@ -16,7 +16,7 @@ TURN = 0.0015
 """Seconds after which the rest waits for the next turn."""
 SLICE = 0.001
 """Seconds a slice should take at most."""
-LEAST, FIRST, MOST = 256, 2048, 16384
+LEAST, FIRST, MOST = 256, 2048, 20480
 """Bytes of a slice."""
 WHOLE = 131072
 """The most of a slice where nothing is masked: bytes cost the same there whatever they hold, and slices cost more."""

@@ -10,7 +10,7 @@ import re2
 
 from bastion.masking.accounts import IBAN_LENGTHS
 from bastion.masking.checksums import mod97
-from bastion.masking.finder import Finder, Found
+from bastion.masking.finder import Finder
 
 _DOMAINS = rb"(?:moc|gro|ten|ude|vog|ofni|zib|tni|oi|ue|ed|rf|ku|lp|ti|se|ln|hc|ta|su)"
 _COUNTRIES = rb"(?:" + b"|".join(sorted(country[::-1] for country in IBAN_LENGTHS)) + rb")"
@@ -27,6 +27,8 @@ LINE = 256
 
 _STRETCH = 1024  # of a line that is looked at together
 _OVERLAP = 128  # of two stretches
+_ENOUGH = 100  # values: no more are counted in what comes at once
+_KINDS = ("email", "iban", "card")
 _FEW = 3  # numbers that are looked at, as to whether they are cards
 
 
@@ -40,11 +42,13 @@ def _compiled(pattern: bytes) -> "re.Pattern[bytes]":
 _BEGUN = _compiled(rb"[0-9A-Z]{8}|[0-9]{2}[ \-][0-9]{4}|@|\b" + _DOMAINS + rb"\.")
 _IBAN = rb"\b(?:[0-9A-Z][ \-]?){11,}[0-9]{2}" + _COUNTRIES + rb"\b"
 _NUMBER = rb"\b(?:[0-9]{13,19}|[0-9]{4}(?:[ \-][0-9]{4}){3})\b"
-_TELLING = _compiled(rb"\b" + _ADDRESS + rb"|" + _IBAN)
-_TELLING_AT_FIRST = _compiled(rb"\b" + _ADDRESS + rb"|" + _IBAN + rb"|" + _NUMBER)
+_WHOSE = rb"\b" + _ADDRESS + rb"[A-Za-z0-9._%+\-'\x80-\xff]"
+_TELLING = _compiled(_WHOSE + rb"|" + _IBAN)
+_TELLING_AT_FIRST = _compiled(_WHOSE + rb"|" + _IBAN + rb"|" + _NUMBER)
+_TELLS_IBAN = re.compile(rb"[0-9][A-Z]{2}\Z")
 _COUNTRY = re.compile(rb"[0-9]{2}[A-Z]{2}(?![0-9A-Za-z_])")
 _IBAN_LONGEST = 2 * max(IBAN_LENGTHS.values())  # with a separator behind each letter
-_ADDRESSES, _NUMBERS = re.compile(rb"\b" + _ADDRESS), re.compile(_NUMBER)
+_ADDRESSES, _NUMBERS = re.compile(_WHOSE), re.compile(_NUMBER)
 
 
 class Backwards:
@@ -75,16 +79,15 @@ class Backwards:
             self.line = _stretches(text[last:] if last else self.line + text)[-1]
             return 0
         whole, _, line = (self.line + text).rpartition(b"\n")
-        stretches, done = [], -1
-        for found in self._telling.finditer(whole):
-            if found.start() > done and _tells(found[0]):
-                begin = whole.rfind(b"\n", 0, found.start()) + 1
-                done = whole.find(b"\n", found.end())
-                done = len(whole) if done < 0 else done
-                stretches += _stretches(whole[begin:done])
-        stretches += _stretches(line)
-        self.line = stretches.pop()
-        return sum(map(self._read, stretches))
+        values = place = 0
+        while values < _ENOUGH and (found := self._telling.search(whole, place)) is not None:
+            place = found.end()
+            if _tells(found[0]):
+                begin, end = whole.rfind(b"\n", 0, found.start()) + 1, whole.find(b"\n", place)
+                place = len(whole) if end < 0 else end
+                values += sum(map(self._read, _stretches(whole[begin:place])))
+        *stretches, self.line = _stretches(line)
+        return values + sum(map(self._read, stretches))
 
     def end(self) -> int:
         """Return how many values there are in the rest of the line."""
@@ -98,27 +101,30 @@ class Backwards:
         """Return how many values there are in a line from its end, where there are none of their kinds as it is."""
         if self._telling.search(line) is None:
             return 0
-        there, back = self._found(line), self._found(line[::-1])
-        values = len(back["iban"]) if not there["iban"] else 0
+        there, back = self._found(line)
+        values = back["iban"] if not there["iban"] else 0
         if back["email"] and not there["email"] and _ADDRESSES.search(line) is not None:
-            values += len(back["email"])
+            values += back["email"]
         if self._numbers < _FEW:
             self._numbers += len(_NUMBERS.findall(line))
-            self._cards += len(back["card"]) if not there["card"] else 0
+            self._cards += back["card"] if not there["card"] else 0
             if self._cards >= _FEW:
                 values += self._cards
         return values
 
-    def _found(self, line: bytes) -> dict[str, list[Found]]:
-        found: dict[str, list[Found]] = {"email": [], "iban": [], "card": []}
-        for start, end, row in self._finder.find(line, 0, len(line)):
-            found.get(self._finder.rows[row].kind, []).append((start, end, row))
-        return found
+    def _found(self, line: bytes) -> tuple[dict[str, int], dict[str, int]]:
+        """Return how many values there are of each kind in the line, and from its end."""
+        counts = dict.fromkeys(_KINDS, 0), dict.fromkeys(_KINDS, 0)
+        for start, _, row in self._finder.find(line + b"\n" + line[::-1], 0, 2 * len(line) + 1):
+            kind = self._finder.rows[row].kind
+            if kind in _KINDS:
+                counts[start > len(line)][kind] += 1
+        return counts
 
 
 def _tells(text: bytes) -> bool:
     """Return whether what was found is no IBAN or holds one with its check digits, which most such texts do not."""
-    return not text[-1:].isupper() or any(
+    return _TELLS_IBAN.search(text) is None or any(
         _is_iban(text[max(0, country.end() - _IBAN_LONGEST) : country.end()]) for country in _COUNTRY.finditer(text)
     )
 

@@ -147,7 +147,7 @@ def test_slices_end_with_a_line_where_one_ends_near() -> None:
     assert b"".join(loop.seen) == text
     assert max(map(len, loop.seen)) <= MOST + len(line)
     lines = [piece for piece in loop.seen if b"\n" in piece and len(piece) >= 100 * 64]
-    assert len(lines) > 20
+    assert len(lines) > 10
     assert all(piece.endswith(b"\n") for piece in lines[:-1])
 
 
