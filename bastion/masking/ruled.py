@@ -121,7 +121,7 @@ class Ruled:
         """See `Reader`."""
         stop = text.find(b"\n", start, end) + 1
         if not stop:
-            return (start, (), None) if final or end - start > LIMIT // 2 else None
+            return (start, (), None) if final or end - start > LIMIT else None
         columns = _columns(self.above, (self.begun + text[start:stop]).rstrip(b"\r\n"))
         return (stop if columns else start, (), columns)
 

@@ -120,19 +120,19 @@ class Structure:
         """Let the reader read; return up to where it did, and whether it needs more text."""
         reader = self._reader
         assert reader is not None
-        unit = reader.read(text, position, end, final=final)
-        if unit is None and final:
-            self._reader = None
-            return position, False
-        if unit is None:
-            if end - position <= LIMIT or isinstance(reader, Rest):
-                return position, True
+        near = min(end, position + LIMIT + 1)  # no more, however much there is: the same has to come of every cut
+        unit = reader.read(text, position, near, final=final and near == end)
+        if unit is not None:
+            stop, found, self._reader = unit
+            cells += found
+            return stop, False
+        if end - position > LIMIT:
             cells.append((position, position + LIMIT, ""))
             self._reader = Rest(reader)
             return position + LIMIT, False
-        stop, found, self._reader = unit
-        cells += found
-        return stop, False
+        if final:
+            self._reader = None
+        return position, not final
 
     def _note(self, text: bytes, decided: int, live: int) -> int:
         """Remember what is settled now."""

@@ -249,16 +249,17 @@ class Heading:
     def read(self, text: bytes, start: int, end: int, *, final: bool) -> Unit | None:
         """See `Reader`."""
         whole = self._lead.endswith(b"\n")
+        over = final or end - start > LIMIT
         stop = start if whole else text.find(b"\n", start, end) + 1
         if not stop and not whole:
-            return (start, (), None) if final or end - start > LIMIT // 2 else None
+            return (start, (), None) if over else None
         if self._known is not None:
             return stop, (), self._known
         rows = rows_under((self._lead + text[start:stop]).rstrip(b"\r\n"))
         if rows is None or not rows.drawn:
             return stop if rows else start, (), rows
         below = text.find(b"\n", stop, end)
-        if below < 0 and not final and end - stop <= LIMIT // 2:
+        if below < 0 and not over:
             return None
         drawn = below > stop and _RULE.fullmatch(text[stop:below]) is not None
         return (stop, (), rows) if drawn else (start, (), None)
@@ -274,7 +275,7 @@ def read_header(text: bytes, begin: int, start: int, end: int) -> Unit | None:
 
     What has to be waited for is left to a reader.
     """
-    stop = text.find(b"\n", start - 1, end) + 1
+    stop = text.find(b"\n", start - 1, min(end, start + LIMIT + 1)) + 1
     if stop:
         if _NO_HEADER.match(text, begin, end) is not None:
             return None  # as most lines that hold the name of a column

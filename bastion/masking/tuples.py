@@ -57,7 +57,8 @@ _MOST_TABLES = 256
 _MOST_COLUMNS = 400
 _LONGEST_COLUMN = 2048
 _NAME = re.compile(rb"(?i)\s*(?:if not exists\s+)?([^\s()]{1,130})\s*\(")
-_NAME_BEGUN = re.compile(rb"[^()]{0,160}\Z")
+_LONGEST_NAME = 160  # with what stands before and behind it
+_NAME_BEGUN = re.compile(rb"[^()]{0,%d}\Z" % _LONGEST_NAME)
 _COLUMN = re.compile(
     rb"(?:[^,()'\"`]++|" + _STRING + rb"|`[^`]*+`|\((?:[^()]++|\([^()]*+\))*+\))*+([,)])",
     re.DOTALL,
@@ -102,12 +103,12 @@ class Declared:
     def read(self, text: bytes, start: int, end: int, *, final: bool) -> Unit | None:
         """See `Reader`. What is no column ends them."""
         if not self.name:
-            named = _NAME.match(text, start, end)
+            named = _NAME.match(text, start, min(end, start + _LONGEST_NAME + 1))
             if named is not None:
                 return (named.end(), (), Declared(self.tables, _bare(named[1])))
             over = final or _NAME_BEGUN.match(text, start, end) is None
             return (start, (), None) if over else None
-        column = _COLUMN.match(text, start, end)
+        column = _COLUMN.match(text, start, min(end, start + _LONGEST_COLUMN + 1))
         if column is None or len(self.kinds) >= _MOST_COLUMNS:
             over = column is not None or final or end - start > _LONGEST_COLUMN
             return (start, (), None) if over else None

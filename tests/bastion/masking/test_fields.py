@@ -285,6 +285,30 @@ def test_nothing_of_an_overlong_row_is_shown() -> None:
         assert shown.endswith(b"\n2,[NAME],[EMAIL]\n")
 
 
+@pytest.mark.parametrize("size", [2040, 2052, 4090, 4095, 4096, 4097, 4098, 4110, 6000])
+@pytest.mark.parametrize(
+    ("head", "filler", "end"),
+    [
+        (b"id,email\n1,", b"Bob ", b"\n2,x\n"),
+        (b"id,email\n", b'"Bob\n', b'"\n2,x\n'),
+        (b"email,", b"a,", b"x\nBob,x\n"),
+        (b" a | name \n", b"-", b"\n x | Bob \n"),
+        (b"name dob\n---- -", b"-", b"\nBob  x\n"),
+        (b"insert into t (name) values (", b"'Bob',", b"'x'), ('Bob');\n"),
+        (b"create table t (a", b" ", b", name text); insert into t values ('x', 'Bob');\n"),
+        (b"create table", b" ", b"t (a int, name text); insert into t values (1, 'Bob');\n"),
+        (b"<th>name</th><td>", b"Bob ", b"</td></table>\n"),
+    ],
+)
+def test_what_is_too_long_is_the_same_however_it_is_cut(head: bytes, filler: bytes, end: bytes, size: int) -> None:
+    text = head + (filler * size)[:size] + end
+    whole = mask(text)
+    for cuts in (range(size % 9, len(text), 9), [len(head) + size // 2], [size], [len(text) - 1]):
+        assert mask(text, list(cuts)) == whole
+    begun = text[: len(head) + size]
+    assert mask(begun, list(range(0, len(begun), 9))) == mask(begun)
+
+
 def test_a_prompt_behind_a_table_does_not_wait() -> None:
     masker = new_masker(interactive=True)
     out = masker.feed(b"name,email\r\nBob,x\r\nroot@web:~# ") + masker.idle()
