@@ -240,8 +240,10 @@ class StreamMasker:
         end = sequence[2 + len(payload) :]
         if payload.startswith(_CLIPBOARD):
             return sequence[:2] + b"*" * len(payload) + end if self._style.keeps_length else b"", {"clipboard": 1}
-        if not self._finder.find(payload, 0, len(payload)):
+        found, heads = self._finder.scan(payload, 0, len(payload), every=True)
+        if not found:
             return sequence, {}
-        masker = StreamMasker(self._finder, self._style, interactive=False)
-        masker._raw = payload  # all there will be
-        return sequence[:2] + masker._advance(final=True) + end, masker.counts
+        cells, _ = Structure().settle(payload, 0, len(payload), heads, final=True)
+        cover, writer = Cover(self._finder, self._style), PlainWriter(payload, Before())
+        cover.lay(writer, payload, 0, len(payload), sorted(found + self._finder.chosen(cells), key=order))
+        return sequence[:2] + b"".join(writer.out) + end, cover.counts

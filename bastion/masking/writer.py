@@ -130,7 +130,7 @@ class Writer:
             return
         # As UTF-16 where every second byte of the value's raw bytes is NUL.
         if self._kinds.count(NUL, self._cut, stop) * 2 >= end - start > 1:
-            replacement = b"\0".join(replacement[index : index + 1] for index in range(len(replacement)))
+            replacement = replacement.decode("latin-1").encode("utf-16-le")[:-1]
         self.out.append(replacement)
         self._hide(until, stop if until == end else self._behind(until), b"")
 

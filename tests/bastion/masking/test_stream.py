@@ -23,6 +23,8 @@ LONG = b"A0" * 5000
         (b"j\x08jo\x08o@\x08@x\x08x.io\n", b"[EMAIL]\n"),
         (b"jx\x08@x.io\n", b"[EMAIL]\n"),
         (b"/\x08j@x.io\n", b"/\x08[EMAIL]\n"),
+        ("jü\b@x.io\n".encode(), b"[EMAIL]\n"),
+        ("j€\b@x.io, j😀\b@x.io\n".encode(), b"[EMAIL], [EMAIL]\n"),
         (b"password=!\x08hunter2\n", b"password=!\x08[SECRET]\n"),
         ("mail jan@x.io \n".encode("utf-16-le"), "mail [EMAIL] \n".encode("utf-16-le")),
         ("mail jan@x.io \n".encode("utf-16-be"), "mail [EMAIL] \n".encode("utf-16-be")),
@@ -227,6 +229,24 @@ def test_addresses_in_binary_files_are_found() -> None:
 
 
 # Limits
+
+
+@pytest.mark.parametrize(
+    "nothing", [b"\a", b"\x1b[m", b"\x1b[K\x0f", b"x\b", b"\x1b]0;top\a", b"\x1b[m\a\x1b]0;top\ax\b"]
+)
+def test_too_much_that_shows_nothing_ends_a_value(nothing: bytes) -> None:
+    less, more = (b"j@" + nothing * (size // len(nothing)) + b"x.io\n" for size in (2000, 2100))
+    for cuts in ([], [1000], list(range(0, 2100, 7))):
+        assert b"[EMAIL]" in mask(less, cuts)
+        assert mask(more, cuts) == more
+
+
+def test_titles_are_masked_and_counted_however_often_they_come() -> None:
+    titles = [b"\x1b]0;at %d\a \x1b]0;j%d@x.io\a\x1b]52;c;%d\a" % ((index % 90,) * 3) for index in range(180)]
+    masker = new_masker()
+    masked = masker.feed(b"".join(titles)) + masker.end()
+    assert masked == b"".join(b"\x1b]0;at %d\a \x1b]0;[EMAIL]\a" % (index % 90) for index in range(180))
+    assert masker.counts == {"email": 180, "clipboard": 180}
 
 
 @pytest.mark.parametrize(
