@@ -168,6 +168,12 @@ KEYS = tuple(map(_alternatives, (_FIELDS["name"], _FIELDS["birth-date"], _NUMBER
 
 No field of one of these ends like one of another.
 """
+ALIGNED = _alternatives(
+    "first_name last_name full_name given_name family_name firstname lastname surname customer_name vorname nachname"
+    " prenom apellido cognome dob birth_date birthdate date_of_birth birthday geburtsdatum ssn national_id phone"
+    " phone_number mobile telefon"
+)
+"""Names of columns that tell a header in which they stand apart by blanks; few, as blanks are everywhere."""
 WEAK_KEYS = b"|".join(sorted(WEAK_NAMES))
 COLUMNS = tuple(map(_alternatives, _FIELDS.values()))
 """The same for the name of any personal column, or how it ends. Apart by kind: hyperscan takes all in one slowly."""

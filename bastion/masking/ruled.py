@@ -1,7 +1,7 @@
-"""Reads tables whose columns stand below rules of their own width, apart by blanks.
+"""Reads tables whose columns are apart by blanks, below rules of their own width or below their names alone.
 
-So print `sqlite3 -column`, `psql` without borders, `sqlcmd`, `sqlplus` and others. A line belongs to such a table as
-long as nothing stands between its columns; positions count in characters as a terminal shows them.
+So print `sqlite3 -column`, `psql` without borders, `sqlcmd`, `sqlplus`, `column -t` and others. A line belongs to
+such a table as long as nothing stands between its columns; positions count in characters as a terminal shows them.
 """
 
 import re
@@ -20,6 +20,7 @@ RULE = rb"\n[ ]?(?:-+|(?:\xe2\x94\x80)+)[ ]{1,2}(?:-|\xe2\x94)"
 LONE_RULE = rb"\n[ ]?(?:-{3,}|(?:\xe2\x94\x80){3,})\r?\n"
 """A rule below a lone column, as a pattern for an engine."""
 
+_LONGEST_LINE = 2048
 _RULED = re.compile(r"[-\u2500]+")
 _RULE = re.compile(r"[-\u2500 ]+")
 _PROMPT = re.compile(r".{0,200}[$#>%:] ?\Z")
@@ -58,6 +59,7 @@ class Columns:
     def read(self, text: bytes, start: int, end: int, *, final: bool) -> Unit | None:
         """See `Reader`. Reads as many rows as there are; another line ends the table."""
         cells: list[Cell] = []
+        known: dict[bytes, Sequence[Cell] | None] = {}  # the same short lines come again and again
         position = start
         while True:
             stop = text.find(b"\n", position, end) + 1
@@ -65,7 +67,8 @@ class Columns:
                 if not final:
                     return (position, cells, self) if position > start else None
                 stop = end
-            row = self._row(text[position:stop]) if stop > position else None
+            line = text[position:stop]
+            row = known[line] if line in known else known.setdefault(line, self._row(line) if line else None)
             if row is None:
                 return (position, cells, None)
             cells += [(position + low, position + high, kind) for low, high, kind in row]
@@ -141,12 +144,58 @@ def _columns(above: bytes, below: bytes) -> Columns | None:
     found = Columns(spans, ()).cells(line)
     if found is None:
         return None
-    names = [line[low:high].strip().encode("utf-8", "surrogateescape") for low, high in found]
+    return _naming(spans, [line[low:high].strip().encode("utf-8", "surrogateescape") for low, high in found])
+
+
+def _naming(spans: tuple[tuple[int, int], ...], names: list[bytes]) -> Columns | None:
+    """Return what reads rows of these columns, if their names are some and one of them is personal."""
     kinds = header(names)
     if kinds is None or PERSONAL.isdisjoint(map(kind_of, names)):
         return None
     wanted = tuple("" if kind in _PLAIN else kind for kind in kinds)
     return Columns(spans, wanted) if any(wanted) else None
+
+
+_CELL = re.compile(r"[^ ]+(?: [^ ]+)*")
+_FEWEST = 3  # columns without a rule
+_BELOW = 3  # bytes of the line below that tell a rule
+
+
+@dataclass(frozen=True, slots=True)
+class Aligned:
+    """The rest of a line that may name columns which have no rule below: their values begin where the names do."""
+
+    lead: bytes
+
+    def read(self, text: bytes, start: int, end: int, *, final: bool) -> Unit | None:
+        """See `Reader`."""
+        stop = start if self.lead.endswith(b"\n") else text.find(b"\n", start, end) + 1
+        if not stop:
+            return (start, (), None) if final or end - start > _LONGEST_LINE else None
+        columns = _aligned((self.lead + text[start:stop]).rstrip(b" \r\n"))
+        below = text[stop : min(stop + _BELOW, end)]
+        if columns is not None and len(below) < _BELOW and not final and b"\n" not in below:
+            return None
+        if below.lstrip(b" ").startswith((b"-", b"\xe2\x94")):
+            return start, (), None  # a rule, which tells better
+        return stop if columns else start, (), columns
+
+    def free(self, text: bytes, start: int) -> int:
+        """Return the end: names of columns are nobody's."""
+        del start
+        return len(text)
+
+
+@lru_cache(maxsize=64)
+def _aligned(names: bytes) -> Columns | None:
+    """Return what reads the rows under a line of names, each apart by two blanks at least."""
+    line = _shown(names)
+    found = [cell.span() for cell in _CELL.finditer(line)]
+    if len(found) < _FEWEST:
+        return None
+    begins = [low for low, _ in found]
+    spans = tuple(zip(begins, [*(low - 2 for low in begins[1:]), len(line)], strict=True))
+    return _naming(spans, [line[low:high].encode("utf-8", "surrogateescape") for low, high in found])
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 
 from bastion.masking import manifests, markup, people, ruled
 from bastion.masking.engine import Trigger
-from bastion.masking.fields import COLUMNS, KEYS, WEAK, WEAK_KEYS, WEAK_NAMES, kind_of, lone
+from bastion.masking.fields import ALIGNED, COLUMNS, KEYS, WEAK, WEAK_KEYS, WEAK_NAMES, kind_of, lone
 from bastion.masking.nearby import AHEAD, LIMIT, Nearby
 from bastion.masking.tables import Heading, Rest, Rows, read_header
 from bastion.masking.tuples import CREATE, INTO, Declared, Tables, Tuples
@@ -22,7 +22,22 @@ from bastion.masking.visible import BARRIER, last_character
 
 _SIGN = rb"[\\\"'`]{0,2}[ \t]{0,40}[:=|>]"
 _DELIMITER = rb"[\"'`\]]?[ ]{0,40}(?:[,;|\t\r\n]|\xe2\x94\x82)"
-COLUMN, NAME_KEY, DATE_KEY, NUMBER_KEY, WEAK_KEY, INSERT, COPY, DATA, TABLE, RULE, LONE_RULE, MARKUP, PERSON = range(13)
+(
+    COLUMN,
+    NAME_KEY,
+    DATE_KEY,
+    NUMBER_KEY,
+    WEAK_KEY,
+    INSERT,
+    COPY,
+    DATA,
+    TABLE,
+    RULE,
+    LONE_RULE,
+    MARKUP,
+    PERSON,
+    HEADER,
+) = range(14)
 TRIGGERS = (
     *((COLUMN, Trigger(rb"(?i)(?:^|[^A-Za-z])(?:" + names + rb")" + _DELIMITER)) for names in COLUMNS),
     *(
@@ -38,6 +53,7 @@ TRIGGERS = (
     (RULE, Trigger(ruled.RULE)),
     (LONE_RULE, Trigger(ruled.LONE_RULE)),
     (MARKUP, Trigger(markup.HEAD)),
+    (HEADER, Trigger(rb"(?i)[ \n](?:" + ALIGNED + rb")(?:[ ]{2}|[ ]?\r?\n)")),
     *((PERSON, Trigger(head)) for head in (people.ACCOUNT, people.CARD, people.SEGMENT, people.FAMILY)),
 )
 """What may open a structure, with its triggers; these are reported by where they end, and have one end for a start."""
@@ -57,9 +73,11 @@ _ELEMENTS = (b"<", *(b" %s=%s" % (word, quote) for word in (b"name", b"key", b"c
 """What stands before the name of an element of XML: `<dob>`, `<field name="dob">`."""
 _LINE_ENDS = (b"", b"\n")
 _REACH = 96
-_LONGEST_HEADER = 2048
-_BREAKS = (b"\n", b"\r", BARRIER)  # as pagers begin a line
 _SPELLED = (string.ascii_letters + string.digits + "_- ").encode() + bytes(range(0x80, 0x100))
+_LONGEST_HEADER = 2048
+_ALIGNED_REACH = 200
+_ALIGNED_NAMES = _SPELLED + b".#/()\r\n"
+_BREAKS = (b"\n", b"\r", BARRIER)  # as pagers begin a line
 _INSERT = re.compile(rb"(?i)insert\s[^()]{1,200}\(([^()]{1,3000})\)\s{0,8}values\Z")
 _COPY = re.compile(rb"(?i)copy\s[^()]{1,200}\(([^()]{1,3000})\) from stdin\Z")
 
@@ -166,6 +184,8 @@ class Structure:
             return markup.Markup()
         if which == PERSON:
             return people.record(around.text, place)
+        if which == HEADER:
+            return _aligned(around, place)
         if which == TABLE:
             return Declared(self._tables)
         if which in {RULE, LONE_RULE}:
@@ -191,6 +211,17 @@ def _ruled(text: bytes, place: int) -> Reader | None:
     if whole:
         return ruled.lone_column(above, text[rule:place].rstrip(b"\r\n"))
     return ruled.Ruled(above, text[rule:place]) if ruled.may_name(above) else None
+
+
+def _aligned(around: "_Around", place: int) -> Reader | None:
+    """Return what reads on in a line, if it may name columns that are apart by blanks."""
+    text = around.text
+    low = max(0, place - _ALIGNED_REACH)
+    begin = max((text.rfind(mark, low, place - 1) + 1 for mark in around.breaks), default=0)
+    if begin < low or (not begin and around.now):
+        return None
+    lead = text[begin:place]
+    return ruled.Aligned(lead) if b"  " in lead and not lead.strip(_ALIGNED_NAMES) else None
 
 
 class _Around:
