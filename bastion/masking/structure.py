@@ -132,7 +132,8 @@ class Structure:
             if unit is not None:
                 stop, found, self._reader = unit
                 position = stop - shift
-                cells += [(low - shift, high - shift, kind) for low, high, kind in found]
+                for low, high, kind in found:
+                    cells.append((low - shift, high - shift, kind))
 
     def _read(self, text: bytes, position: int, end: int, cells: list[Cell], *, final: bool) -> tuple[int, bool]:
         """Let the reader read; return up to where it did, and whether it needs more text."""

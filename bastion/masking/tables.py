@@ -22,7 +22,6 @@ _NO_HEADER = re.compile(  # a byte that no name of a column holds or begins with
 _QUOTE, _RETURN, _ESCAPE, _SPACE, _LINE = b'"\r\x1b |'
 _BEFORE = b" \"'\x1b\r"  # may stand before what a cell holds
 _BAR = "│".encode()
-_FRAMES = b"|" + _BAR[:1]
 _ADDRESSES = frozenset(("ip", "mac"))
 _ADDRESS = re.compile(rb"[0-9A-Fa-f.:/%\-]{3,}")
 
@@ -275,31 +274,45 @@ def read_header(text: bytes, begin: int, start: int, end: int) -> Unit | None:
 
     What has to be waited for is left to a reader.
     """
-    stop = text.find(b"\n", start - 1, min(end, start + LIMIT + 1)) + 1
+    end = min(end, start + LIMIT + 1)
+    stop = text.find(b"\n", start - 1, end) + 1
     if stop:
         if _NO_HEADER.match(text, begin, end) is not None:
             return None  # as most lines that hold the name of a column
-        rows = rows_under(text[begin:stop].rstrip(b"\r\n"))
-        if rows is None or not rows.drawn:
+        line = text[begin:stop].rstrip(b"\r\n")
+        drawn = _drawn(line)
+        below = text.find(b"\n", stop, end) if drawn else stop
+        if below >= 0:
+            if drawn and _RULE.fullmatch(text, stop, below) is None:
+                return None
+            rows = rows_under(line)
             return None if rows is None else (stop, (), rows)
     return start, (), Heading(text[begin:start])
+
+
+def _drawn(line: bytes) -> bytes:
+    """Return what parts the cells of this line if it is drawn for people, else nothing."""
+    if _LINE in line:
+        bare = line.strip()
+        if bare[0] == _LINE == bare[-1] and len(bare) > 2:
+            return b"|"
+    if _BAR[0] in line and _BAR in line:
+        return _BAR
+    return b"|" if _LINE in line and _SPACE in line and b" | " in line else b""
 
 
 @lru_cache(maxsize=256)
 def rows_under(line: bytes) -> Rows | None:
     """Return what reads the rows under this line, if it names personal columns."""
-    barred = _BAR[0] in line and _BAR in line
-    if barred or _LINE in line:
+    bar = _drawn(line)
+    if bar:
         bare = line.strip()
-        for bar in (b"|", _BAR) if bare[0] in _FRAMES else ():
-            if bare.startswith(bar) and bare.endswith(bar) and len(bare) > 2:
-                cells = bare[len(bar) : -len(bar)].split(bar)
-                kinds = header(cells) if len(cells) > 1 else (lone(cells[0]),)
-                return None if kinds is None or not any(kinds) else Rows(kinds, bar, framed=True, drawn=True)
-        if barred or (_SPACE in line and b" | " in line):
-            bar = _BAR if barred else b"|"
-            kinds = header(line.split(bar))
-            return None if kinds is None else Rows(kinds, bar, drawn=True)
+        if bare.startswith(bar) and bare.endswith(bar) and len(bare) > 2:
+            cells = bare[len(bar) : -len(bar)].split(bar)
+            kinds = header(cells) if len(cells) > 1 else (lone(cells[0]),)
+            return None if kinds is None or not any(kinds) else Rows(kinds, bar, framed=True, drawn=True)
+        kinds = header(line.split(bar))
+        return None if kinds is None else Rows(kinds, bar, drawn=True)
     signs = line.translate(None, _NO_DELIMITERS)
     if not signs:
         return None

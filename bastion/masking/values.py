@@ -62,15 +62,15 @@ class Value:
 
     def read(self, text: bytes, start: int, end: int, *, final: bool) -> Unit | None:
         """See `Reader`."""
-        found = self._enough.match(text, start, min(end, start + _FAR))
-        enough = found is not None and found.lastindex == _BARE
+        far = start + _FAR
+        found = self._enough.match(text, start, min(end, far))
+        enough = found is not None
         if found is None:
-            if start + _FAR <= end or final:
+            if far <= end or final:
                 return start, (), None  # as most that stands behind a sign
             found = self._whole.match(text, start, end)
-        assert found is not None
-        form = found.lastindex
-        assert form is not None
+            assert found is not None  # it matches nothing too
+        form = found.lastindex or 0
         low, high = found.span(form)
         if high - low > _NEAR:
             exact = self._bodies[form - 1].match(text, low, min(end, low + _LONGEST + 8))
@@ -82,7 +82,7 @@ class Value:
         if seen >= end and not final and not self._line_over(text, high, end):
             return None
         value = text[low:high].rstrip()
-        if not (enough or len(self._needed.findall(value)) >= self._least):
+        if not (enough and form == _BARE) and len(self._needed.findall(value)) < self._least:
             return start, (), None
         if not self._believed(text, value, high):
             return start, (), None
