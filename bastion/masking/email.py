@@ -108,7 +108,6 @@ def _locate(text: bytes, hit: int) -> Span | None:
 
 
 _MARK = re.compile(rb"%40|\\u0040|&#(?:64|x40);", re.IGNORECASE)
-_MARKS = (b"%40", b"\\u0040", b"\\U0040", b"&#64;", b"&#x40;", b"&#X40;")
 _MARK_LONGEST = 6
 _MARK_BYTES = b"%\\&#;" + _ALNUM
 _PLAIN_LOCAL = _ALNUM + b"._%+-"
@@ -140,10 +139,14 @@ class _EncodedOpening:
 
 
 def _locate_encoded(text: bytes, hit: int) -> Span | None:
+    """Look for the mark before a hit: all that stands between is of the domain."""
     low = max(0, hit - _LABEL_LIMIT - 2 - _MARK_LONGEST)
-    at, after = max([(text.rfind(mark, low, hit), len(mark)) for mark in _MARKS])
-    end = _domain_end(_PLAIN_HOST, text, at + after, _LABEL_LIMIT)
-    if end < 0 or at < 0:
+    at = low + len(text[low:hit].rstrip(_PLAIN_DOMAIN)) - 1
+    if at >= low and text[at] == 0x3B:
+        at = text.rfind(b"&", low, at)
+    mark = _MARK.match(text, at) if at >= low else None
+    end = _domain_end(_PLAIN_HOST, text, mark.end(), _LABEL_LIMIT) if mark is not None else -1
+    if end < 0:
         return None
     window = text[max(0, at - _LOCAL_LIMIT) : at]
     start = at - len(window[len(window.rstrip(_PLAIN_LOCAL)) :].lstrip(b".-%"))

@@ -30,10 +30,8 @@ _CISCO = re.compile(
 )
 _SHORT = re.compile(rb"(?=.*[0-9])[0-9A-Fa-f]{3,4}:|::ffff:|64:ff9b:", re.IGNORECASE)  # others are code: a::b, ::add
 _GROUP = rb"[0-9A-Fa-f]{1,4}"
-_IPV6 = re.compile(
-    rb"(?:%b:){7}%b|(?=(?:[^:]*:){2,7}[^:]*\Z|::(?:[^:]*:){6}[^:]*\Z|(?:[^:]*:){8}\Z)(?:%b(?::%b)*)?::(?:%b(?::%b)*)?"
-    % ((_GROUP,) * 6)
-)
+_WHOLE = re.compile(rb"(?:%b:){7}%b" % (_GROUP, _GROUP))
+_SHORTENED = re.compile(rb"(?:%b(?::%b)*)?::(?:%b(?::%b)*)?" % ((_GROUP,) * 4))
 _DOTTED = re.compile(rb":(?:" + _OCTET + rb"\.){3}" + _OCTET + rb"\Z")  # stands for two groups
 _IPV6_LONGEST = 45
 _IPV6_RUN = re.compile(rb"[0-9A-Fa-f:.]{0,%d}" % (_IPV6_LONGEST + 1))
@@ -73,15 +71,16 @@ def _at(pattern: re.Pattern[bytes], text: bytes, start: int) -> re.Match[bytes] 
 
 def _locate_ipv6(text: bytes, hit: int) -> Span | None:
     """Look at the whole run of hexadecimal digits, colons and dots around a hit, or right before one."""
-    hit -= len(text[max(0, hit - 1) : hit].strip(_BODY))
-    window = text[max(0, hit - _IPV6_LONGEST - 1) : hit]
+    if text[hit - 1 : hit] not in _BODY:
+        hit -= 1
+    window = text[hit - _IPV6_LONGEST - 1 if hit > _IPV6_LONGEST else 0 : hit]
     start = hit - len(window) + len(window.rstrip(_BODY))
     if hit - start > _IPV6_LONGEST:
         return None
     run = _IPV6_RUN.match(text, start)
     assert run is not None
     address = run[0].rstrip(b".")
-    if address.endswith(b":") and not address.endswith(b"::"):
+    if address[-1:] == b":" and address[-2:] != b"::":
         address = address[:-1]
     end = start + len(address)
     if len(address) > _IPV6_LONGEST or text[start - 1 : start].isalnum() or text[end : end + 1].isalnum():
@@ -96,7 +95,15 @@ def _locate_ipv6(text: bytes, hit: int) -> Span | None:
 
 def _is_somebodys(address: bytes) -> bool:
     """Return whether this is an address of IPv6, other than the host's own and none."""
-    if _IPV6.fullmatch(_DOTTED.sub(b":1:1", address) if b"." in address else address) is None:
+    plain = _DOTTED.sub(b":1:1", address) if b"." in address else address
+    colons = plain.count(b":")
+    if b"::" not in plain:
+        pattern = _WHOLE
+    elif colons < 8 or (colons == 8 and (plain.startswith(b"::") or plain.endswith(b"::"))):
+        pattern = _SHORTENED
+    else:
+        return False
+    if pattern.fullmatch(plain) is None:
         return False
     digits = address.strip(b":.0")
     return bool(digits) and not (digits == b"1" and address.endswith(digits))
