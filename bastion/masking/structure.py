@@ -115,43 +115,40 @@ class Structure:
         around = _Around(self._history, text, decided, waiting, end, final=final)
         around.now = self._offset - len(self._history)
         shift = around.shift
-        index = 0
-        while True:
+        position, more = self._read(text, decided, end, cells, final=final)
+        for place, which in () if more else waiting:
+            if place < position:
+                continue
+            unit = _OPEN[which](self, around, place + shift, which)
+            if unit is None:
+                continue
+            stop, found, self._reader = unit
+            position = stop - shift
+            for low, high, kind in found:
+                cells.append((low - shift, high - shift, kind))
             if self._reader is not None:
                 position, more = self._read(text, position, end, cells, final=final)
                 if more:
-                    return cells, self._note(text, decided, min(position, live))
-                continue
-            while index < len(waiting) and waiting[index][0] < position:
-                index += 1
-            if index == len(waiting):
-                return cells, self._note(text, decided, live)
-            place, which = waiting[index]
-            index += 1
-            unit = _OPEN[which](self, around, place + shift, which)
-            if unit is not None:
-                stop, found, self._reader = unit
-                position = stop - shift
-                for low, high, kind in found:
-                    cells.append((low - shift, high - shift, kind))
+                    break
+        return cells, self._note(text, decided, min(position, live) if more else live)
 
     def _read(self, text: bytes, position: int, end: int, cells: list[Cell], *, final: bool) -> tuple[int, bool]:
-        """Let the reader read; return up to where it did, and whether it needs more text."""
-        reader = self._reader
-        assert reader is not None
-        near = min(end, position + LIMIT + 1)  # no more, however much there is: the same has to come of every cut
-        unit = reader.read(text, position, near, final=final and near == end)
-        if unit is not None:
-            stop, found, self._reader = unit
-            cells += found
-            return stop, False
-        if end - position > LIMIT:
-            cells.append((position, position + LIMIT, ""))
-            self._reader = Rest(reader)
-            return position + LIMIT, False
-        if final:
-            self._reader = None
-        return position, not final
+        """Let readers read; return up to where they did, and whether one needs more text."""
+        while (reader := self._reader) is not None:
+            near = min(end, position + LIMIT + 1)  # no more, however much there is: the same has to come of every cut
+            unit = reader.read(text, position, near, final=final and near == end)
+            if unit is not None:
+                position, found, self._reader = unit
+                cells += found
+            elif end - position > LIMIT:
+                cells.append((position, position + LIMIT, ""))
+                self._reader = Rest(reader)
+                position += LIMIT
+            elif final:
+                self._reader = None
+            else:
+                return position, True
+        return position, False
 
     def _note(self, text: bytes, decided: int, live: int) -> int:
         """Remember what is settled now."""

@@ -131,7 +131,9 @@ def varied(unit: bytes) -> bytes:
     return b"".join(unit.replace(b"#", b"%04d" % (number * 7919 % 10000)) for number in range(997))
 
 
-FLOODS = (
+COPY, INSERT = b"copy t (email) from stdin;\n", b"insert into t (name) values "
+
+FLOODS: tuple[bytes | tuple[bytes, bytes], ...] = (  # some behind a head that stands there once
     b"1234 ",
     b"1.",
     b"1::",
@@ -179,6 +181,22 @@ FLOODS = (
     b"name|email|\n---+---\na|b\n",
     b"email: a\nname: a\n",
     b"-[ RECORD 1 ]\nname | a\n",
+    b"ssn: 1\nname: a\n",
+    b"dob|1\n",
+    b"fname | ab\n",
+    b"Last Name: ",
+    b'"tax_id": "36172059147" ',
+    (COPY, b"a\n"),
+    (COPY, varied(b"#\n")),
+    (INSERT, b"(1),"),
+    (INSERT, varied(b"(#),")),
+    (b"email,x\n", varied(b"#,a\n")),
+    (b"email,x\n", b'"a","b"\n'),
+    (b"email,x\n", b"a,b,c\n"),
+    (b"email" + b",email" * 50 + b"\n", b"a," * 50 + b"a\n"),
+    varied(b"dob=# "),
+    varied(b"ip,a#\n"),
+    varied(b"ip|a#\n1\n"),
     b"1-1",
     b"12-34-56-",
     b"050-1234567 ",
@@ -238,13 +256,14 @@ def main() -> None:
     key = keystroke() * 1e6
     print(f"keystroke {key:.1f} us  (bar 20: {'met' if key <= 20 else 'MISSED'})")
     for flood in FLOODS:
-        text = flood * (1_000_000 // len(flood))
+        head, body = flood if isinstance(flood, tuple) else (b"", flood)
+        text = head + body * (1_000_000 // len(body))
         seconds = best(lambda text=text: feed(text), 1)  # type: ignore[misc]
         longest = longest_chunk(text) * 1e3
         rate = len(text) / seconds / 1e6
         turn = longest_turn(text) * 1e3
         print(
-            f"flood {flood[:20]!r:26}{rate:8.1f} MB/s{verdict(rate, 2.0)}  longest chunk {longest:6.1f} ms,"
+            f"flood {text[:20]!r:26}{rate:8.1f} MB/s{verdict(rate, 2.0)}  longest chunk {longest:6.1f} ms,"
             f" turn {turn:5.1f} ms  (bar 5: {'met' if turn <= 5 else 'MISSED'})"
         )
 
