@@ -20,6 +20,7 @@ _IPV4 = re.compile(
     rb"(?<![0-9A-Za-z_])(?<![0-9]\.)(?<![vV]ersion )(?!0\.0\.0\.0|127\.|255\.)"
     rb"(?:" + _OCTET + rb"\.){3}" + _OCTET + rb"(?![0-9A-Za-z_])(?!\.[0-9])"
 )
+_FLOW = re.compile(rb"(?:IP|>) (?!0\.0\.0\.0|127\.)((?:" + _OCTET + rb"\.){3}" + _OCTET + rb")\.[0-9]{1,5}[ :]\Z")
 _MAC = re.compile(
     rb"(?<![0-9A-Za-z])(?<![0-9A-Fa-f][:\-])(?!00[:\-]00[:\-]00[:\-]00[:\-]00[:\-]00|(?i:ff[:\-]ff[:\-]ff[:\-]ff[:\-]ff))"
     rb"[0-9A-Fa-f]{2}([:\-])(?:[0-9A-Fa-f]{2}\1){4}[0-9A-Fa-f]{2}(?![0-9A-Za-z])(?![:\-][0-9A-Fa-f])"
@@ -44,6 +45,12 @@ def _locate_ipv4(text: bytes, hit: int) -> Span | None:
     octets = _OCTETS.search(text, max(0, last - 15), last)
     found = _IPV4.match(text, octets.start()) if octets is not None else None
     return found.span() if found is not None else None
+
+
+def _locate_flow(text: bytes, hit: int) -> Span | None:
+    """Return the address before a port, as tcpdump writes them."""
+    found = _FLOW.search(text, max(0, hit - 26), hit)
+    return found.span(1) if found is not None else None
 
 
 def _locate_mac(text: bytes, hit: int) -> Span | None:
@@ -120,6 +127,7 @@ ROWS = (
                 Trigger(rb"(?:\.[0-9]{1,3}){3}(?:[^0-9A-Za-z_.]|\.[^0-9]|\.?$)"),
                 _locate_ipv4,
             ),
+            Probe(Trigger(rb"(?:IP|>) (?:[0-9]{1,3}\.){4}[0-9]{1,5}[ :]"), _locate_flow),
         ),
         opening=_OPENING,
         samples=(
@@ -128,6 +136,7 @@ ROWS = (
             "(<192.168.0.1>/24)",
             "ip=<8.8.8.8>.",
             "<198.51.100.77>\tGET",
+            "12:00:01.1 IP <10.0.0.5>.22 ",
         ),
         near_misses=(
             "127.0.0.1",

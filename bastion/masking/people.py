@@ -1,4 +1,4 @@
-"""Reads records of people whose fields are known by their place: lines of /etc/passwd, vCards, HL7, names in FHIR."""
+"""Reads records whose fields are known by their place: lines of /etc/passwd and .pgpass, vCards, HL7, names in FHIR."""
 
 import re
 from collections.abc import Mapping
@@ -9,9 +9,11 @@ ACCOUNT = rb":[x*]:[0-9]{4,9}:[0-9]{1,9}:"
 CARD = rb"BEGIN:VCARD\r?\n"
 SEGMENT = rb"[\r\n\x0b](?:PID|NK1)\|"
 FAMILY = rb"\"family\"[ ]{0,8}:[ ]{0,8}\""
+ACCESS = rb":(?:543[0-9]|6432|\*):[0-9A-Za-z_.*\-]+:[0-9A-Za-z_.*\-]+:"
 """What stands before the first of the fields, as patterns for an engine."""
 
 _LONGEST = 2048
+_LONGEST_BEFORE = 300
 _LINE_END = rb"(?=[\r\n])"
 
 
@@ -103,14 +105,21 @@ _READERS = {
     b"NK1": _segment({2: "name", 5: "phone1", 6: "phone2"}),
 }
 _ACCOUNT = _fields(rb"(?P<name>[^:\r\n]{1,120}):[/~][^:\r\n]{0,120}:", rb"[^:\r\n]*(?::(?:[/~][^:\r\n]*)?)?")
+_ACCESS = _fields(rb"(?P<secret>[^:\s*\[][^:\s]{3,120})" + _LINE_END, rb"[^:\s]*")
+_ACCESS_BEFORE = re.compile(rb"[^:\s#]{1,120}:(?:543[0-9]|6432|\*):[^:\s]+:[^:\s]+:")
+_ACCOUNT_BEFORE = re.compile(ACCOUNT + rb"\Z")
 _NOBODY = b":65534:65534:"
 _HEAD = re.compile(rb"\"(family)\"[: ]+\"|[\r\n\x0b](PID|NK1)\|")
 
 
 def record(text: bytes, place: int) -> Reader | None:
     """Return what reads the fields behind a head that ends at a place."""
-    if text[place - 2 : place - 1].isdigit() and text[place - 1 : place] == b":":
+    if _ACCOUNT_BEFORE.search(text, max(0, place - 32), place) is not None:
         return None if text.endswith(_NOBODY, 0, place) else _ACCOUNT
+    if text[place - 1 : place] == b":":
+        low = max(0, place - _LONGEST_BEFORE)
+        begin = max(text.rfind(b"\n", low, place), text.rfind(b"\r", low, place)) + 1
+        return _ACCESS if _ACCESS_BEFORE.fullmatch(text, begin, place) is not None else None
     if text.endswith((b"CARD\n", b"CARD\r\n"), 0, place):
         return _CARD
     begin = max(text.rfind(mark, max(0, place - 32), place) for mark in (b"\n", b"\r", b"\x0b", b'"family"'))

@@ -54,7 +54,7 @@ TRIGGERS = (
     (LONE_RULE, Trigger(ruled.LONE_RULE)),
     (MARKUP, Trigger(markup.HEAD)),
     (HEADER, Trigger(rb"(?i)[ \n](?:" + ALIGNED + rb")(?:[ ]{2}|[ ]?\r?\n)")),
-    *((PERSON, Trigger(head)) for head in (people.ACCOUNT, people.CARD, people.SEGMENT, people.FAMILY)),
+    *((PERSON, Trigger(head)) for head in (people.ACCOUNT, people.CARD, people.SEGMENT, people.FAMILY, people.ACCESS)),
 )
 """What may open a structure, with its triggers; these are reported by where they end, and have one end for a start."""
 
@@ -70,7 +70,7 @@ _TOLD = Value("name", spaced=True, weak=True, told=True)
 _UNTOLD = Value("name", spaced=True, weak=True)
 _EQUALS, _GREATER, _BAR = b"=>|"
 _ELEMENTS = (b"<", *(b" %s=%s" % (word, quote) for word in (b"name", b"key", b"column") for quote in (b'"', b"'")))
-"""What stands before the name of an element of XML: `<dob>`, `<field name="dob">`."""
+_NAMESPACE = re.compile(rb"<[\w.\-]{1,24}:\Z")
 _LINE_ENDS = (b"", b"\n")
 _REACH = 96
 _SPELLED = (string.ascii_letters + string.digits + "_- ").encode() + bytes(range(0x80, 0x100))
@@ -248,6 +248,11 @@ def _key(text: bytes, place: int) -> tuple[bytes, bytes]:
     return named[len(lead) :], lead
 
 
+def _names_element(lead: bytes) -> bool:
+    """Return whether a name behind this is that of an element of XML: `<dob>`, `<x:dob>`, `<field name="dob">`."""
+    return lead.endswith(_ELEMENTS) or _NAMESPACE.search(lead) is not None
+
+
 def _sure_value(_structure: Structure, around: _Around, place: int, which: int) -> Unit | None:
     """Read the value behind a key that says for sure what it is."""
     text = around.text
@@ -257,7 +262,7 @@ def _sure_value(_structure: Structure, around: _Around, place: int, which: int) 
     if unit is not None and not unit[1]:
         return None
     key, lead = _key(text, place)
-    if kind_of(key) != value.kind or (sign == _GREATER and not lead.endswith(_ELEMENTS)):
+    if kind_of(key) != value.kind or (sign == _GREATER and not _names_element(lead)):
         return None  # no such name; no element of XML
     return (place, (), value) if unit is None else unit
 
@@ -272,7 +277,7 @@ def _weak_value(_structure: Structure, around: _Around, place: int, _which: int)
     key, lead = _key(text, place)
     key = key.strip(b" ")
     sign = text[place - 1]
-    if sign == _GREATER and not lead.endswith(_ELEMENTS):
+    if sign == _GREATER and not _names_element(lead):
         return None  # no element of XML
     if key.startswith(b"- "):
         key = key[2:].lstrip()

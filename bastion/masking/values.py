@@ -14,6 +14,7 @@ _INSIDE = rb"(?:[^ ,;|\t\r\n<>&{}()\[\]\"\x00\x1b]++| (?! |[A-Za-z_\-.]{1,40}[:=
 _WORD = rb"[^\s,;|<>&{}()\[\]\"\x00\x1b]*+"
 _QUOTED = (
     (rb"(?:datetime\.)?date(?:time)?\(", rb"[0-9, ]*+"),  # as Python shows dates
+    (rb"(?:ISODate|(?:new )?Date|Timestamp)\([\"']", rb"[0-9TZ:.+\- ]*+"),  # as databases do
     (rb"\\\"", rb"(?:[^\\\n]++|\\(?!\")(?:.|\Z))*+"),
     (rb"\\'", rb"(?:[^\\\n]++|\\(?!')(?:.|\Z))*+"),
     (rb"\"", rb"(?:[^\\\n\"]++|\\(?:.|\Z))*+"),

@@ -31,6 +31,9 @@ from tests.bastion.masking.test_split import oracle
         '{"resourceType": "Patient", "name": [{"use": "official", "family": "~Zoom~", "given": ["~Zoe", "Mia~"]}]}\n',
         '"name": [\n  {\n    "family": "~Zoom~",\n    "given": [\n      "~Zoe~"\n    ]\n  }\n]\n',
         "User(dob=datetime.date(~1985, 3, 12~), id=7)\n{'birthday': datetime.datetime(~1985, 3, 12, 0, 0~)}\n",
+        "{ _id: 5, dob: ISODate(\"~1985-03-12T00:00:00Z~\"), birthday: new Date('~1985-03-12~') }\n",
+        "<ns2:firstName>~Zoe~</ns2:firstName><x-y:dob>~1985-03-12~</x-y:dob>\n",
+        "db.example.com:5432:orders:app:~s3cr3tPw~\n*:*:*:postgres:~hunter2~\n",
         "\rPID|1||123^^^X||~DOE^JOHN^Q~||~19800101~|M\r",
     ],
 )
@@ -97,6 +100,7 @@ def test_named_columns_are_always_masked(layout: str) -> None:
         "words:\nsurname\nforename\nphone\n",
         '{"displayName": "server", "name": "x"}\nCN=web, SN=ab12\n',
         "root:x:0:0:root:/root:/bin/bash\nnobody:x:65534:65534:nobody:/nonexistent:/bin/false\ngit:x:1000:\n",
+        "10:00:00 12:34:56\na:b:80:c:d:efgh\nfile.py:10:x:y: error\nlocalhost:8080:80:80:/srv:ro:x\n",
         "N: Unable to locate package\nN: 5\n12:30:1000:1000:\n",
         '{"font": {"family": "Roboto", "size": 3}, "family": "x86"}\n',
         "dob = date(year, month, day)\n",
