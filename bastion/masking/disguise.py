@@ -6,8 +6,8 @@ an output or a line begins, and runs of base64 or hexadecimal digits over any nu
 decoded counts only where a value is in it, so that keys, digests and archives of programs pass; what can't be, always.
 Addresses of common domains, IBANs and cards are seen in lines written backwards too (`rev`, see `backwards`), and all
 that bytes in columns say (`xxd`, `hexdump`, `od`, see `dumps`).
-Not seen: anything else that turns text into other text (`tr`, `xxd -p | rev`, custom code), `base64` in lines shorter
-than 40 characters, and the parts of a value that came before the rest of it was seen.
+Not seen: anything else that turns text into other text (`tr`, `base32`, `uuencode`, custom code), `base64` in lines
+shorter than 40 characters, and the parts of a value that came before the rest of it was seen.
 """
 
 import re

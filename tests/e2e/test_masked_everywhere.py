@@ -125,6 +125,31 @@ def test_output(eve: Client, world: World, bastion: Bastion, table: Path, comman
     assert kept_in_clear(bastion) == []
 
 
+MODES = ("box", "column", "csv", "html", "insert", "json", "line", "markdown", "quote", "table", "tabs")
+NAMES = "id,full_name,birth_date\n1,Zoltan Kerekes,1985-03-12\n2,Jo O'Neil,1990-12-01\n"
+
+
+@pytest.mark.parametrize("terminal", ["-T", "-tt"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        "cat {}",
+        "column -t -s, {}",
+        "cut -d, -f2 {}",
+        *(f"sqlite3 :memory: '.import --csv {{}} t' '.headers on' '.mode {mode}' 'select * from t'" for mode in MODES),
+        "sqlite3 :memory: '.import --csv {} t' .dump",
+    ],
+)
+def test_names_in_columns(eve: Client, world: World, command: str, terminal: str) -> None:
+    path = world.scratch / "names.csv"
+    path.write_text(NAMES, encoding="utf-8")
+    path.chmod(0o644)
+    done = eve.ssh(terminal, "-J", "bastion", f"{world.login}@web-1", command.format(path))
+    assert done.status == 0, done.errors
+    assert not [value for value in (b"Zoltan", b"Kerekes", b"Neil", b"1985", b"1990") if value in done.out]
+    assert done.out.count(b"[NAME]") == 2
+
+
 @pytest.mark.parametrize(
     ("command", "keys"),
     [
@@ -224,6 +249,12 @@ ENCODERS = [
     "gzip -c {} | base64",
     "sed 's/$/ /' {} | base64 | dd bs=1 2>/dev/null",
     "rev {}",
+    "rev {} | dd bs=16 2>/dev/null",
+    "cut -d, -f4 {} | rev",
+    "xxd {}",
+    "od {}",
+    "od -c {}",
+    "od -An -tx1 {}",
 ]
 
 
