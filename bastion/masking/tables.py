@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from bastion.masking.fields import header, kind_of, lone
 from bastion.masking.nearby import LIMIT
-from bastion.masking.units import Cell, Reader, Unit, is_empty
+from bastion.masking.units import NOTHING_FIRST, Cell, Reader, Unit, is_empty
 
 _RULE = re.compile(rb"[-+=|:\s]+|(?:\xe2[\x94\x95][\x80-\xbf]|\s)+")
 _PROMPT = re.compile(rb"[^\n]{0,200}[$#>%:] ?\Z")
@@ -178,12 +178,10 @@ class Rows:
         return max(line.rfind(b"\r", 0, first), line.rfind(b"\x1b", 0, first)) + 1
 
     def _columns_of(self, count: int) -> list[tuple[int, str, bool]]:
-        """Return which of so many cells are personal, and whether the header says so.
+        """Return which of so many cells, other than in the header, are personal, and whether the header says so.
 
-        Where one holds a delimiter or lacks, columns count from the end too.
+        One holds a delimiter or lacks, so columns count from the end too.
         """
-        if count == len(self._kinds):
-            return self._columns
         uneven = self._uneven  # taken once: other threads may read rows too
         if count != uneven[0]:
             kinds, more = self._kinds, ("",) * (count - len(self._kinds))
@@ -196,7 +194,8 @@ class Rows:
         """Return the personal cells, the first cell of all begins at `at`, and how many are named like a field."""
         found: list[Cell] = []
         named = passed = 0
-        for index, kind, said in self._columns_of(len(cells)):
+        columns = self._columns if len(cells) == len(self._kinds) else self._columns_of(len(cells))
+        for index, kind, said in columns:
             if index > passed:
                 at += sum(map(len, cells[passed:index])) + (index - passed) * len(self._delimiter)
                 passed = index
@@ -210,7 +209,9 @@ class Rows:
                 value = value.rstrip(b" \"'")
                 if not value or (kind == "email" and _SPACE in value):
                     continue  # more than an address, which is found by its form
-            if (kind not in _ADDRESSES or _ADDRESS.fullmatch(value)) and not is_empty(value):
+            if value[0] in NOTHING_FIRST and is_empty(value):
+                continue
+            if kind not in _ADDRESSES or _ADDRESS.fullmatch(value):
                 found.append((low, low + len(value), kind))
         return found, named
 
