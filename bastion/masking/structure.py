@@ -41,7 +41,7 @@ _DELIMITER = rb"[\"'`\]]?[ ]{0,40}(?:[,;|\t\r\n]|\xe2\x94\x82)"
 TRIGGERS = (
     *((COLUMN, Trigger(rb"(?i)(?:^|[^A-Za-z])(?:" + names + rb")" + _DELIMITER)) for names in COLUMNS),
     *(
-        (which, Trigger(rb"(?i)(?:" + keys + rb")" + _SIGN))
+        (which, Trigger(rb"(?i)(?:" + keys + rb")(?:" + _SIGN + rb"|\] =>)"))
         for which, keys in zip((NAME_KEY, DATE_KEY, NUMBER_KEY), KEYS, strict=True)
     ),
     (WEAK_KEY, Trigger(rb"(?i)(?:^|[^0-9A-Za-z_.\-])(?:" + WEAK_KEYS + rb")" + _SIGN)),
@@ -261,8 +261,9 @@ def _sure_value(_structure: Structure, around: _Around, place: int, which: int) 
     unit = value.read(text, place, around.end, final=around.final)
     if unit is not None and not unit[1]:
         return None
-    key, lead = _key(text, place)
-    if kind_of(key) != value.kind or (sign == _GREATER and not _names_element(lead)):
+    listed = text.endswith(b"] =>", 0, place)  # as PHP prints arrays
+    key, lead = _key(text, place - 3 if listed else place)
+    if kind_of(key) != value.kind or (sign == _GREATER and not listed and not _names_element(lead)):
         return None  # no such name; no element of XML
     return (place, (), value) if unit is None else unit
 
