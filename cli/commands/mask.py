@@ -74,7 +74,7 @@ async def test(
     if as_json:
         console.json(
             {
-                "masked": dict(Counter(value.row.kind for value in values)),
+                "masked": dict(Counter(value.kind for value in values)),
                 "values": [value.as_data() for value in values],
                 "text": as_json_text(masker.feed(data) + masker.end()),
             }
@@ -148,6 +148,9 @@ def _read(path: Path) -> bytes:
     return data
 
 
+_BY_PLACE = "what its field or column is called"
+
+
 @dataclass(frozen=True, slots=True)
 class _Value:
     """One value: where it stands (from 1, in characters as they are seen), and what it is."""
@@ -155,16 +158,13 @@ class _Value:
     line: int
     column: int
     length: int
-    row: Row
+    kind: str
     replacement: str
-
-    @property
-    def why(self) -> str:
-        return f"{self.row.name}, {self.row.context or 'by its form'}"
+    why: str
 
     def as_data(self) -> dict[str, object]:
         return {
-            "type": self.row.kind,
+            "type": self.kind,
             "line": self.line,
             "column": self.column,
             "length": self.length,
@@ -176,22 +176,23 @@ class _Value:
 def _values(finder: Finder, style: Style, data: bytes) -> list[_Value]:
     """Return the values, those that overlap as one, as masking does."""
     text = view(data, Before(), final=True).text
-    merged: list[list[int]] = []
+    by_form = set(finder.find(text, 0, len(text)))
+    merged: list[tuple[int, int, Row, str]] = []
     for found in finder.find_all(text):
-        start, end, row = found[0], _end(finder, text, found), found[2]
+        start, end, row = found[0], _end(finder, text, found), finder.rows[found[2]]
         if merged and start < merged[-1][1]:
-            merged[-1][1] = max(end, merged[-1][1])
+            merged[-1] = (merged[-1][0], max(end, merged[-1][1]), *merged[-1][2:])
         else:
-            merged.append([start, end, row])
+            why = f"{row.name}, {row.context or 'by its form'}" if found in by_form else _BY_PLACE
+            merged.append((start, end, row, why))
     values, line, before = [], 1, 0
-    for start, end, row in merged:
+    for start, end, row, why in merged:
         line += text.count(b"\n", before, start)
         before = start
         begin = text.rfind(b"\n", 0, start) + 1
         column = len(text[begin:start].decode("utf-8", "replace")) + 1
-        kind = finder.rows[row].kind
-        replacement = as_text(style.replace(kind, text[start:end]))
-        values.append(_Value(line, column, end - start, finder.rows[row], replacement))
+        replacement = as_text(style.replace(row.kind, text[start:end]))
+        values.append(_Value(line, column, end - start, row.kind, replacement, why))
     return values
 
 
@@ -231,6 +232,6 @@ def _draw(console: Console, lines: list[Text], values: list[_Value]) -> None:
     for line in lines:
         console.draw(line) if console.terminal.is_tty else console.text(line.plain)
     columns = [Column("line", right=True), Column("column", right=True), Column("type"), Column("why", grow=True)]
-    rows = [(str(value.line), str(value.column), value.row.kind, value.why) for value in values]
+    rows = [(str(value.line), str(value.column), value.kind, value.why) for value in values]
     console.text("")
     console.table(columns, rows, empty="nothing is masked")

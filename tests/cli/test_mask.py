@@ -40,6 +40,12 @@ def test_a_file_is_shown_masked_and_each_value_explained(tmp_path: Path) -> None
     assert "jane.doe" not in done.stdout
 
 
+def test_a_value_known_by_its_place_alone_says_so(tmp_path: Path) -> None:
+    done = mask(tmp_path, "test", "--json", stdin="ssn: 219-09-9999\nssn,x\n078051120,1\nto joe@example.org\n")
+    reasons = [value["why"] for value in json.loads(done.stdout)["values"]]
+    assert reasons == ["what its field or column is called"] * 2 + ["address, by its form"]
+
+
 def test_json_of_standard_input(tmp_path: Path) -> None:
     done = mask(tmp_path, "test", "--json", "--style", "fixed", "--detectors", "email", stdin=TEXT)
     answer = json.loads(done.stdout)
