@@ -166,8 +166,10 @@ class Structure:
         if self._refused >= around.now + begin or place - begin >= LIMIT:
             return None
         self._refused = around.now + place
-        if around.now + begin == 0 and text[place - 1] in b"\r\n" and (kind := lone(text[begin:place])):
-            return place, (), Rows((kind,), b"|")  # a lone column, from the first line of all on
+        if around.now + begin == 0 and text[place - 1] in b"\r\n":
+            kind = lone(text[begin:place])
+            if kind and kind != "phone":  # `mobile` may as well be the first of a list of files
+                return place, (), Rows((kind,), b"|")  # a lone column, from the first line of all on
         return read_header(text, begin, place, around.end)
 
     def opened(self, around: "_Around", place: int, which: int) -> Unit | None:

@@ -103,6 +103,7 @@ def test_named_columns_are_always_masked(layout: str) -> None:
         "root:x:0:0:root:/root:/bin/bash\nnobody:x:65534:65534:nobody:/nonexistent:/bin/false\ngit:x:1000:\n",
         "10:00:00 12:34:56\na:b:80:c:d:efgh\nfile.py:10:x:y: error\nlocalhost:8080:80:80:/srv:ro:x\n",
         "if x[last_name] >= y[dob] and z[ssn]: pass\n",
+        "mobile\nmusic\npictures\n",
         "N: Unable to locate package\nN: 5\n12:30:1000:1000:\n",
         '{"font": {"family": "Roboto", "size": 3}, "family": "x86"}\n',
         "dob = date(year, month, day)\n",
