@@ -14,8 +14,6 @@ from bastion.masking.writer import PlainWriter, Writer
 
 AnyWriter = Writer | PlainWriter
 
-PARTIAL = "partial"
-
 
 class Cover:
     """Replaces values for one stream. Positions are those of the text passed to `lay`, unless said otherwise."""
@@ -23,8 +21,7 @@ class Cover:
     def __init__(self, finder: Finder, style: Style) -> None:
         self.counts: Counter[str] = Counter()
         self.carry = 0  # how many bytes behind what went out belong to a value already replaced
-        self._kinds = (*(row.kind for row in finder.rows), PARTIAL)  # by row: NO_ROW is the last one
-        self._sinks_of: tuple[Sink | None, ...] = (*(row.sink for row in finder.rows), None)
+        self._kinds, self._sinks_of = finder.kinds, finder.sinks
         self._style = style
         self._glued = False  # the last byte that went out belonged to a value, which may go on
         self._sinks: list[tuple[int, Sink, int]] = []  # where (from what went out on), what, in which state

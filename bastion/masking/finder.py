@@ -9,17 +9,19 @@ from collections.abc import Iterable, Sequence
 
 from bastion.masking.engine import ENGINES, Engine
 from bastion.masking.numbers import NumberTable
-from bastion.masking.rows import Opening, Row
+from bastion.masking.rows import Opening, Row, Sink
 from bastion.masking.structure import TRIGGERS, Head, Structure
 from bastion.masking.units import Cell
-from bastion.masking.visible import last_character
+from bastion.masking.visible import before_cut, last_character
 
 Found = tuple[int, int, int]
 """Where a value begins and ends, and the index of its row. A plain tuple: there may be one for every second byte."""
 
-
 NO_ROW = -1
 """The row of what must not be shown though nobody knows what it is."""
+
+PARTIAL = "partial"
+"""The kind of that."""
 
 
 def order(value: Found) -> tuple[int, int, int]:
@@ -46,6 +48,9 @@ class Finder:
         triggers = [probe.trigger for _, probe in probes] + self._table.triggers + [trigger for _, trigger in TRIGGERS]
         self.engine: Engine = ENGINES[engine](triggers)
         self._rows_of = {row.kind: index for index, row in reversed(list(enumerate(self.rows)))} | {"": NO_ROW}
+        # By row, NO_ROW is the last one
+        self.kinds = (*(row.kind for row in self.rows), PARTIAL)
+        self.sinks: tuple[Sink | None, ...] = (*(row.sink for row in self.rows), None)
         self._openings: tuple[Opening, ...] = tuple(dict.fromkeys(row.opening for row in self.rows))
         self.firsts = bytes(sorted({byte for opening in self._openings for byte in opening.firsts}))
 
@@ -106,8 +111,11 @@ class Finder:
     def undecided(self, text: bytes) -> int:
         """Return the first position where a value may begin that more text could complete or change.
 
-        The last character never counts as an end of a value, since a backspace may take it away.
+        The last character never counts as an end of a value, since a backspace may take it away, and none is cut.
         """
+        return before_cut(text, self._undecided(text))
+
+    def _undecided(self, text: bytes) -> int:
         length = len(text)
         if length and text[-1] >= 0x20:
             before = length - last_character(text, length)

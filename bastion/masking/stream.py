@@ -45,6 +45,7 @@ class StreamMasker:
         self._structure = Structure()
         self._echo = Echo(terminal=interactive)
         self._idles = 0
+        self._popped = False  # what the backspace that `_raw` begins with takes back is out of the context
         self._payloads: dict[bytes, tuple[bytes, Mapping[str, int]]] = {}
 
     @property
@@ -167,7 +168,8 @@ class StreamMasker:
     def _look(self, *, final: bool) -> tuple[View, bytes]:
         """Read the raw bytes held; return them as shown, and the same with the context in front."""
         shown = view(self._raw, self._before, final=final)
-        if shown.popped:
+        if shown.popped and not self._popped:
+            self._popped = True
             self._context = self._context[: -shown.popped]
             self._structure.pop(self._decided - len(self._context))
             self._decided = min(self._decided, len(self._context))
@@ -209,7 +211,9 @@ class StreamMasker:
         self._cover.lay(writer, text, len(self._context), stop, found)
         if not self._cover.carry:
             writer.finish(final=final, goes_on=self._cover.goes_on)
+        held = len(self._raw)
         self._raw, self._before = writer.rest()
+        self._popped = self._popped and len(self._raw) == held
         self._remember(text, stop, live)
         return b"".join(writer.out)
 
@@ -241,7 +245,7 @@ class StreamMasker:
         if payload.startswith(_CLIPBOARD):
             return sequence[:2] + b"*" * len(payload) + end if self._style.keeps_length else b"", {"clipboard": 1}
         found, heads = self._finder.scan(payload, 0, len(payload), every=True)
-        if not found:
+        if not found and not heads:
             return sequence, {}
         cells, _ = Structure().settle(payload, 0, len(payload), heads, final=True)
         cover, writer = Cover(self._finder, self._style), PlainWriter(payload, Before())

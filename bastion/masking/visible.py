@@ -200,6 +200,17 @@ def last_character(text: bytes | bytearray, end: int) -> int:
     return end - start if text[start] >= 0xC0 else 1
 
 
+def before_cut(text: bytes, end: int) -> int:
+    """Return `end`, or where the character of UTF-8 begins of which `text[:end]` has only the first bytes."""
+    for place in range(end - 1, max(-1, end - 4), -1):
+        if text[place] >= 0xC0:
+            length = 2 if text[place] < 0xE0 else 3 if text[place] < 0xF0 else 4
+            return place if place + length > end else end
+        if text[place] < 0x80:
+            break
+    return end
+
+
 def _printed(text: bytes | bytearray) -> int:
     """Return the length of the last character of `text` if it is printed, otherwise 0."""
     length = last_character(text, len(text))

@@ -284,3 +284,25 @@ def test_two_maskers_of_one_finder_share_nothing() -> None:
     first.feed(b"john@ex")
     assert second.feed(b"x\n") == b"x\n"
     assert first.feed(b"ample.com\n") == b"[EMAIL]\n"
+
+
+@pytest.mark.parametrize("letter", ["x", "é", "€", "😀"])
+def test_a_struck_letter_of_many_bytes_may_be_cut(letter: str) -> None:
+    text = f"{letter}\bfirst_name: Anna\n".encode()
+    wanted = f"{letter}\bfirst_name: [NAME]\n".encode()
+    for first, second in itertools.combinations_with_replacement(range(len(text)), 2):
+        assert mask(text, [first, second]) == wanted
+
+
+def test_a_backspace_that_waits_takes_back_once() -> None:
+    masker, out = new_masker(TagStyle()), b""
+    for byte in b"name:-----BEGIN PRIVATE KEY-----":
+        out += masker.feed(bytes([byte]))
+    out += masker.idle()
+    for byte in b"\b\x1b[456789":
+        out += masker.feed(bytes([byte])) + masker.idle() + masker.idle()
+    assert (out + masker.end()).endswith(b"\b\x1b[456789")
+
+
+def test_a_title_is_masked_by_the_names_of_its_fields_too() -> None:
+    assert mask(b"\x1b]0;first_name: Anna\x07\n") == b"\x1b]0;first_name: [NAME]\x07\n"
