@@ -132,8 +132,9 @@ class Picture(TerminalScreen):
         for row in range(screen.cursor.y, top - 1, -1):
             cells = self._cells(row + screen.scrolled)
             if row - 1 not in screen.wrapped and "".join(cells).startswith(prompt):
-                width = next(width for width in range(len(cells) + 1) if "".join(cells[:width]) == prompt)
-                return Mark(row + screen.scrolled, width)
+                widths = (width for width in range(len(cells) + 1) if "".join(cells[:width]) == prompt)
+                if (width := next(widths, None)) is not None:  # none where an accent came onto its last letter
+                    return Mark(row + screen.scrolled, width)
         return None
 
     def start_of_line(self) -> Mark:

@@ -1,6 +1,6 @@
 """The line gate under any bytes, cut anywhere: it never raises, loses nothing, and lets no end of line by undecided."""
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bastion.model import Stream
@@ -59,6 +59,15 @@ class Driver:
                 self.shown += event.raw
 
 
+@example(  # an accent comes onto the prompt's last letter
+    traffic=[
+        (Stream.STDOUT, b"touch m"),
+        (Stream.STDIN, b"\x1b[A"),
+        (Stream.STDOUT, b"\xdf\xbd"),
+        (Stream.STDIN, b"\r"),
+    ],
+    wary=False,
+)
 @given(BOTH_WAYS, st.booleans())
 def test_what_is_allowed_goes_on_byte_for_byte(traffic: list[tuple[Stream, bytes]], wary: bool) -> None:
     driver = Driver(allowed=True, wary=wary)
