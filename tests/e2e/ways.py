@@ -180,7 +180,8 @@ class Ways:
             for what in Outcome.__slots__:
                 one, other = getattr(found, what), getattr(expected, what)
                 assert one == other, (
-                    f"{way.name}: {what} is {_differing(one, other)}, directly {_differing(other, one)}"
+                    f"{way.name}: {what} is {_differing(one, other)}, directly {_differing(other, one)};"
+                    f" it said {found.err[-500:]!r}"
                 )
 
     def _empty(self) -> None:
