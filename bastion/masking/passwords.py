@@ -115,16 +115,14 @@ class _ValueOpening:
     firsts: bytes = ALNUM  # others are not held back without a key before them
 
     def start(self, text: bytes, end: int) -> int:
-        """Return where the value begins."""
+        """Return where the value begins: a URL's password may hold what looks like a key and another value."""
         low = max(0, end - self.limit)
-        for start in _starts(text, low, end):
-            if find_key(text, start) is not None:
-                return start
+        begun = next((start for start in _starts(text, low, end) if find_key(text, start) is not None), end)
         low = max(0, end - _URL_REACH)
         tail = text[low:end]
         if (b"://" in tail or b"thin:" in tail) and (found := _URL_BEGUN.search(text, low, end)) is not None:
-            return found.start(1)
-        return end
+            return min(begun, found.start(1))
+        return begun
 
     def free(self, text: bytes, start: int) -> int:
         """Return the start: nothing of a secret is shown."""

@@ -306,3 +306,9 @@ def test_a_backspace_that_waits_takes_back_once() -> None:
 
 def test_a_title_is_masked_by_the_names_of_its_fields_too() -> None:
     assert mask(b"\x1b]0;first_name: Anna\x07\n") == b"\x1b]0;first_name: [NAME]\x07\n"
+
+
+def test_a_password_in_a_url_that_looks_like_a_key_may_be_cut() -> None:
+    text = b"redis://:password=pass@cache/0"
+    for cut in range(len(text)):
+        assert mask(text, [cut]) == b"redis://:[SECRET]"  # the value behind the key goes on to the end
