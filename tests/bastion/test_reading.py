@@ -13,6 +13,7 @@ from bastion import reading
 from bastion.policy import analysis
 from bastion.policy.understanding import Reason, Understanding
 from bastion.reading import CommandReader
+from tests.lab.process import wait_until
 
 
 def reasons(understanding: Understanding) -> set[Reason]:
@@ -71,9 +72,7 @@ async def test_a_parser_that_prints_without_end_is_ended(tmp_path: Path) -> None
 async def test_parsers_wait_for_the_next_texts(reader: CommandReader) -> None:
     before = children()
     await reader.understand(b"ls")
-    async with asyncio.timeout(20):
-        while len(children() - before) != reading.SPARES:  # noqa: ASYNC110 - the system tells of no start
-            await asyncio.sleep(0.01)
+    await asyncio.to_thread(wait_until, "the spares", lambda: len(children() - before) == reading.SPARES)
 
 
 async def test_a_parser_that_is_missing_is_opaque(monkeypatch: pytest.MonkeyPatch) -> None:
