@@ -2,8 +2,8 @@
 
 How long a slice takes to be looked at, masked and recorded depends on what it holds: ordinary logs and a flood of what
 looks like values are a hundred times apart. So slices grow while they are cheap and shrink where they are not, and what
-is left when a turn of the loop took long enough waits for the next one. Its source is not read meanwhile. Order is
-kept: `then` comes after everything that was added before.
+is left when a turn of the loop took long enough waits for the next one. Its source is not read meanwhile. Who is fed
+may leave bytes too, and ask to be fed `again`. Order is kept: `then` comes after everything that was added before.
 """
 
 from collections import deque

@@ -73,7 +73,8 @@ class Disguise:
 
 
 class DisguiseWatch:
-    """Watches one stream. What is held is bounded: a run up to 16 KiB, or the beginning of a magic.
+    """Watches one stream. What is held is bounded: a run up to 16 KiB, the beginning of a magic, or, where no person
+    types, a line of up to 256 bytes that may hold a value backwards.
 
     `seen` is set once something was recognised; nothing more goes out then, up to `pass_all`.
     """
